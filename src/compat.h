@@ -1,0 +1,20 @@
+/*
+ * compat.h
+ *		Every difference between PostgreSQL 15 and 18 that leadflow meets.
+ *
+ * Written against 15; each shim names the version that changed what. No other
+ * file tests PG_VERSION_NUM.
+ */
+#ifndef LEADFLOW_COMPAT_H
+#define LEADFLOW_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "leadflow needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#endif							/* LEADFLOW_COMPAT_H */
