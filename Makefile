@@ -17,7 +17,7 @@ TABLE_FRAGMENTS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).tables.
 DATA_built = leadflow--$(EXTVERSION).sql
 EXTRA_CLEAN = $(GENERATED) $(wildcard src/*/*_gram.h) src/install.sql
 
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter
 SHLIB_LINK = -lroaring
 

@@ -1,0 +1,436 @@
+/*
+ * bind.c
+ *		Resolve the names of a segment: sources, fields, saved segments and
+ *		named sets, by name and then by label.
+ */
+#include "postgres.h"
+
+#include "engine/bind.h"
+#include "miscadmin.h"
+#include "spi.h"
+
+static BoundNode *bind_node(BindContext *context, const SegmentNode *node, Source *source);
+
+/* Raise a problem, or note it when collecting. */
+void
+BindReport(BindContext *context, int sqlstate, int location, char *message, char *detail,
+		   char *hint)
+{
+	BindProblem *problem = palloc0(sizeof(BindProblem));
+
+	problem->sqlstate = sqlstate;
+	problem->position = SegmentCharacter(context->text, location);
+	problem->within = context->within ? llast(context->within) : NULL;
+	problem->message = message;
+	problem->detail = detail;
+	problem->hint = hint;
+	if (context->collect)
+	{
+		context->problems = lappend(context->problems, problem);
+		return;
+	}
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg_internal("%s", message),
+			 errdetail("%s%sIt is at character %d of %s%s%s.",
+					   detail ? detail : "", detail ? " " : "", problem->position,
+					   problem->within ? "saved segment \"" : "the segment",
+					   problem->within ? problem->within : "",
+					   problem->within ? "\"" : ""),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/* An error of an unknown name, with the nearest known one as hint. */
+static void
+report_unknown(BindContext *context, int location, const char *what, const char *name,
+			   List *known, const char *hint)
+{
+	const char *nearest = NearestName(name, known);
+
+	BindReport(context, ERRCODE_UNDEFINED_OBJECT, location,
+			   psprintf("%s \"%s\" does not exist", what, name), NULL,
+			   nearest ? psprintf("Did you mean %s?", SegmentQuoteName(nearest)) :
+			   hint ? pstrdup(hint) : NULL);
+}
+
+/* The names of the saved segments. */
+static List *
+saved_segment_names(void)
+{
+	List	   *names = NIL;
+	uint64		rows = SpiRead("SELECT name FROM leadflow.saved_segment ORDER BY name", NULL);
+
+	for (uint64 row = 1; row <= rows; row++)
+		names = lappend(names, SpiText(row, 1));
+	return names;
+}
+
+static void
+report_unknown_source(BindContext *context, const char *name, int location)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, saved_segment_names())
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+		{
+			BindReport(context, ERRCODE_UNDEFINED_OBJECT, location,
+					   psprintf("source \"%s\" does not exist", name), NULL,
+					   psprintf("There is a saved segment of that name: segment('%s').", name));
+			return;
+		}
+	}
+	foreach(lc, context->sources)
+	{
+		Source	   *source = lfirst(lc);
+
+		known = lappend(known, unconstify(char *, source->name));
+		if (source->label)
+			known = lappend(known, unconstify(char *, source->label));
+	}
+	report_unknown(context, location, "source", name, known,
+				   "SELECT name, label FROM leadflow.source lists the sources.");
+}
+
+/* The source of a name or label; NULL after a problem. */
+static Source *
+find_source(BindContext *context, const char *name, int location)
+{
+	Source	   *found = NULL;
+	ListCell   *lc;
+
+	foreach(lc, context->sources)
+	{
+		Source	   *source = lfirst(lc);
+
+		if (strcmp(source->name, name) == 0)
+		{
+			found = source;
+			break;
+		}
+	}
+	if (found == NULL)
+	{
+		foreach(lc, context->sources)
+		{
+			Source	   *source = lfirst(lc);
+
+			if (source->label == NULL || strcmp(source->label, name) != 0)
+				continue;
+			if (found != NULL)
+			{
+				BindReport(context, ERRCODE_AMBIGUOUS_COLUMN, location,
+						   psprintf("source label \"%s\" is ambiguous", name),
+						   psprintf("Sources \"%s\" and \"%s\" both have it.",
+									found->name, source->name),
+						   pstrdup("Use the source's name."));
+				return NULL;
+			}
+			found = source;
+		}
+	}
+	if (found == NULL)
+	{
+		report_unknown_source(context, name, location);
+		return NULL;
+	}
+	if (found->relation == NULL || !SourceLoadFields(found))
+	{
+		BindReport(context, ERRCODE_UNDEFINED_TABLE, location,
+				   psprintf("the relation of source \"%s\" does not exist", found->name), NULL,
+				   pstrdup("Correct it with leadflow.register_source()."));
+		return NULL;
+	}
+	if (found->time_column != NULL && found->time == NULL)
+	{
+		BindReport(context, ERRCODE_UNDEFINED_COLUMN, location,
+				   psprintf("the event time \"%s\" of source \"%s\" is not a column of it",
+							found->time_column, found->name), NULL,
+				   pstrdup("Correct it with leadflow.register_source()."));
+		return NULL;
+	}
+	return found;
+}
+
+/* The field of a name or label; NULL after a problem. */
+static SourceField *
+find_field(BindContext *context, Source *source, const char *name, int location)
+{
+	SourceField *found = NULL;
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		if (strcmp(field->name, name) == 0)
+			return field;
+	}
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		known = lappend(known, unconstify(char *, field->name));
+		if (field->label == NULL)
+			continue;
+		known = lappend(known, unconstify(char *, field->label));
+		if (strcmp(field->label, name) != 0)
+			continue;
+		if (found != NULL)
+		{
+			BindReport(context, ERRCODE_AMBIGUOUS_COLUMN, location,
+					   psprintf("field label \"%s\" is ambiguous", name),
+					   psprintf("Fields \"%s\" and \"%s\" of source \"%s\" both have it.",
+								found->name, field->name, source->name),
+					   pstrdup("Use the field's name."));
+			return NULL;
+		}
+		found = field;
+	}
+	if (found == NULL)
+		report_unknown(context, location, psprintf("field of source \"%s\"", source->name),
+					   name, known, NULL);
+	return found;
+}
+
+static BoundNode *
+make_bound(BindContext *context, SegmentKind kind)
+{
+	BoundNode  *bound = palloc0(sizeof(BoundNode));
+
+	if (++context->nnodes > BOUND_MAX_NODES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("segment is too large with the saved segments it refers to"),
+				 errdetail("A segment may have at most %d parts once their definitions stand in it.",
+						   BOUND_MAX_NODES)));
+	bound->kind = kind;
+	return bound;
+}
+
+/* A field of a record, tested. */
+static BoundNode *
+bind_field(BindContext *context, const SegmentNode *node, Source *source)
+{
+	BoundNode  *bound = make_bound(context, SEGMENT_FIELD);
+	SourceField *field = find_field(context, source, node->field, node->field_location);
+
+	if (field == NULL)
+		return bound;
+	bound->field = field;
+	if (node->test != NULL)
+		bound->test = BindTest(context, node->test, field->type, field->type_name, node->field);
+	else if (field->type != FIELD_BOOLEAN)
+		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
+				   psprintf("\"%s\" is %s; alone it must be boolean", node->field,
+							field->type_name), NULL,
+				   psprintf("Compare it with something: %s is not null.",
+							SegmentQuoteName(node->field)));
+	return bound;
+}
+
+/* What an aggregate's comparison is with. */
+static FieldType
+aggregate_type(BindContext *context, const SegmentNode *node, const SourceField *field,
+			   const char **type_name)
+{
+	bool		summed = node->function == SEGMENT_SUM || node->function == SEGMENT_AVG;
+	bool		fits;
+
+	*type_name = node->function == SEGMENT_COUNT ? "bigint" :
+		summed ? "numeric" : field->type_name;
+	if (node->function == SEGMENT_COUNT)
+	{
+		if (node->distinct && field->type == FIELD_OTHER)
+			BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
+					   psprintf("\"%s\" is %s; it cannot be counted distinct", node->field,
+								field->type_name), NULL, NULL);
+		return FIELD_NUMBER;
+	}
+	if (summed)
+		fits = field->type == FIELD_NUMBER;
+	else
+		fits = field->lookup_relation == NULL &&
+			(field->type == FIELD_NUMBER || field->type == FIELD_TEXT ||
+			 field->type == FIELD_DATE || field->type == FIELD_TIMESTAMP ||
+			 field->type == FIELD_TIMESTAMPTZ);
+	if (!fits)
+		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
+				   psprintf("\"%s\" is %s; \"%s\" needs %s", node->field,
+							field->lookup_relation ? "a looked-up name" : field->type_name,
+							SegmentFunctionName(node->function),
+							summed ? "a number" : "a number, a text, a date or a time"),
+				   NULL, NULL);
+	return summed ? FIELD_NUMBER : field->type;
+}
+
+/* count(...), sum(...) and so on; first(...)(...) and last(...)(...) */
+static BoundNode *
+bind_recorded(BindContext *context, const SegmentNode *node)
+{
+	BoundNode  *bound = make_bound(context, node->kind);
+	const char *type_name;
+	FieldType	type;
+
+	bound->function = node->function;
+	bound->distinct = node->distinct;
+	bound->source = find_source(context, node->source, node->location);
+	if (bound->source == NULL)
+		return bound;
+	if (node->where != NULL)
+		bound->where = bind_node(context, node->where, bound->source);
+	if (node->kind == SEGMENT_EDGE)
+	{
+		bound->row = bind_node(context, node->row, bound->source);
+		if (bound->source->time == NULL)
+			BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->location,
+					   psprintf("source \"%s\" has no event time; \"%s\" needs one",
+								bound->source->name, SegmentFunctionName(node->function)),
+					   NULL, NULL);
+		return bound;
+	}
+	if (node->field != NULL)
+	{
+		bound->field = find_field(context, bound->source, node->field, node->field_location);
+		if (bound->field == NULL)
+			return bound;
+	}
+	type = aggregate_type(context, node, bound->field, &type_name);
+	bound->test = BindTest(context, node->test, type, type_name,
+						   psprintf("%s(%s)", SegmentFunctionName(node->function),
+									node->field ? node->field : node->source));
+	return bound;
+}
+
+/* segment('x'): its definition, bound in its place */
+static BoundNode *
+bind_saved(BindContext *context, const SegmentNode *node)
+{
+	SpiArgs		args = {0};
+	char	   *text;
+	ListCell   *lc;
+
+	foreach(lc, context->within)
+	{
+		if (strcmp(lfirst(lc), node->name) == 0)
+		{
+			StringInfoData path;
+
+			initStringInfo(&path);
+			for_each_cell(lc, context->within, lc)
+				appendStringInfo(&path, "segment('%s') refers to ", (char *) lfirst(lc));
+			BindReport(context, ERRCODE_INVALID_RECURSION, node->location,
+					   psprintf("saved segment \"%s\" refers to itself", node->name),
+					   psprintf("%ssegment('%s').", path.data, node->name), NULL);
+			return make_bound(context, SEGMENT_NO_ONE);
+		}
+	}
+
+	AddTextArg(&args, node->name);
+	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+	{
+		report_unknown(context, node->location, "saved segment", node->name,
+					   saved_segment_names(), NULL);
+		return make_bound(context, SEGMENT_NO_ONE);
+	}
+	text = SpiText(1, 1);
+	return BindDefinition(context, node->name, text);
+}
+
+static BoundNode *
+bind_named(BindContext *context, const SegmentNode *node)
+{
+	BoundNode  *bound;
+	NamedSetCondition provider;
+	List	   *known = NIL;
+
+	if (node->test != NULL)
+	{
+		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->test->location,
+				   psprintf("%s('%s') is a set of leads; it cannot be compared", node->source,
+							node->name), NULL, NULL);
+		return make_bound(context, SEGMENT_NO_ONE);
+	}
+	if (strcmp(node->source, "segment") == 0)
+		return bind_saved(context, node);
+
+	bound = make_bound(context, SEGMENT_NAMED);
+	provider = FindNamedSet(node->source);
+	if (provider == NULL)
+		BindReport(context, ERRCODE_UNDEFINED_OBJECT, node->location,
+				   psprintf("\"%s\" is not a kind of named set", node->source), NULL,
+				   pstrdup("Named sets are list('...') and segment('...'); a condition on records is written without quotes around it."));
+	else
+	{
+		bound->condition = provider(node->name, &known);
+		if (bound->condition == NULL)
+			report_unknown(context, node->location, node->source, node->name, known, NULL);
+	}
+	return bound;
+}
+
+/* source is that of the row we are in, or NULL outside of rows */
+static BoundNode *
+bind_node(BindContext *context, const SegmentNode *node, Source *source)
+{
+	BoundNode  *bound;
+	ListCell   *lc;
+
+	check_stack_depth();
+
+	switch (node->kind)
+	{
+		case SEGMENT_AND:
+		case SEGMENT_OR:
+		case SEGMENT_NOT:
+			bound = make_bound(context, node->kind);
+			foreach(lc, node->args)
+				bound->args = lappend(bound->args, bind_node(context, lfirst(lc), source));
+			return bound;
+		case SEGMENT_EVERYONE:
+		case SEGMENT_NO_ONE:
+			return make_bound(context, node->kind);
+		case SEGMENT_BLOCK:
+			bound = make_bound(context, node->kind);
+			bound->source = find_source(context, node->source, node->location);
+			if (bound->source != NULL && node->row != NULL)
+				bound->row = bind_node(context, node->row, bound->source);
+			return bound;
+		case SEGMENT_AGGREGATE:
+		case SEGMENT_EDGE:
+			return bind_recorded(context, node);
+		case SEGMENT_NAMED:
+			return bind_named(context, node);
+		case SEGMENT_FIELD:
+			return bind_field(context, node, source);
+	}
+	pg_unreachable();
+}
+
+BoundNode *
+BindSegment(BindContext *context, const char *text)
+{
+	const char *outer = context->text;
+	BoundNode  *bound;
+
+	check_stack_depth();
+	if (context->sources == NIL)
+		context->sources = LoadSources();
+	context->text = text;
+	bound = bind_node(context, SegmentParse(text), NULL);
+	context->text = outer;
+	return bound;
+}
+
+BoundNode *
+BindDefinition(BindContext *context, const char *name, const char *text)
+{
+	BoundNode  *bound;
+
+	context->within = lappend(context->within, unconstify(char *, name));
+	bound = BindSegment(context, text);
+	context->within = list_delete_last(context->within);
+	return bound;
+}

@@ -1,0 +1,154 @@
+/*
+ * source.c
+ *		The registry of sources, read from its table, and that of named sets,
+ *		filled by the rooms when the library is loaded.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "source/source.h"
+#include "spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+typedef struct NamedSet
+{
+	const char *kind;
+	NamedSetCondition condition;
+} NamedSet;
+
+static List *named_sets = NIL;
+
+static const char *
+quoted_or_null(const char *identifier)
+{
+	return identifier ? quote_identifier(identifier) : NULL;
+}
+
+List *
+LoadSources(void)
+{
+	List	   *sources = NIL;
+	uint64		rows = SpiRead("SELECT name, label, to_regclass(relation)::text, lead_column, key_column, time_column"
+							   " FROM leadflow.source ORDER BY name", NULL);
+
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		Source	   *source = palloc0(sizeof(Source));
+
+		source->name = SpiText(row, 1);
+		source->label = SpiText(row, 2);
+		source->relation = SpiText(row, 3);
+		source->lead_column = quoted_or_null(SpiText(row, 4));
+		source->key_column = quoted_or_null(SpiText(row, 5));
+		source->time_column = SpiText(row, 6);
+		sources = lappend(sources, source);
+	}
+	return sources;
+}
+
+static FieldType
+field_type(Oid type, char category)
+{
+	switch (type)
+	{
+		case BOOLOID:
+			return FIELD_BOOLEAN;
+		case DATEOID:
+			return FIELD_DATE;
+		case TIMESTAMPOID:
+			return FIELD_TIMESTAMP;
+		case TIMESTAMPTZOID:
+			return FIELD_TIMESTAMPTZ;
+		case TEXTARRAYOID:
+			return FIELD_CHOICES;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return FIELD_NUMBER;
+	}
+	return category == TYPCATEGORY_STRING || category == TYPCATEGORY_ENUM ?
+		FIELD_TEXT : FIELD_OTHER;
+}
+
+bool
+SourceLoadFields(Source *source)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+	bool		isnull;
+
+	if (source->fields != NIL)
+		return true;
+
+	/* columns, then lookups; a domain is what it is over */
+	AddTextArg(&args, source->name);
+	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text,"
+				   " coalesce(b.oid, t.oid), coalesce(b.typcategory, t.typcategory),"
+				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+				   " a.attname, NULL, NULL, NULL"
+				   " FROM leadflow.source s"
+				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
+				   " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+				   " LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype"
+				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped"
+				   " UNION ALL "
+				   "SELECT l.key, l.value ->> 'label', 'text'::regtype, 'S', 'text', false,"
+				   " l.value ->> 'column', to_regclass(l.value ->> 'relation')::text,"
+				   " l.value ->> 'key', l.value ->> 'name'"
+				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
+				   " WHERE s.name = $1 AND to_regclass(l.value ->> 'relation') IS NOT NULL",
+				   &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		SourceField *field = palloc0(sizeof(SourceField));
+		Oid			type = DatumGetObjectId(SpiDatum(row, 3, &isnull));
+		char		category = *SpiText(row, 4);
+
+		field->name = SpiText(row, 1);
+		field->label = SpiText(row, 2);
+		field->type = field_type(type, category);
+		field->is_enum = category == TYPCATEGORY_ENUM;
+		field->type_name = SpiText(row, 5);
+		field->not_null = DatumGetBool(SpiDatum(row, 6, &isnull));
+		field->column = quote_identifier(SpiText(row, 7));
+		field->lookup_relation = SpiText(row, 8);
+		field->lookup_key = quoted_or_null(SpiText(row, 9));
+		field->lookup_name = quoted_or_null(SpiText(row, 10));
+		source->fields = lappend(source->fields, field);
+		if (field->lookup_relation == NULL && source->time_column != NULL &&
+			strcmp(field->name, source->time_column) == 0)
+			source->time = field;
+	}
+	return source->fields != NIL;
+}
+
+void
+RegisterNamedSet(const char *kind, NamedSetCondition condition)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	NamedSet   *set = palloc(sizeof(NamedSet));
+
+	set->kind = kind;
+	set->condition = condition;
+	named_sets = lappend(named_sets, set);
+	MemoryContextSwitchTo(old);
+}
+
+NamedSetCondition
+FindNamedSet(const char *kind)
+{
+	ListCell   *lc;
+
+	foreach(lc, named_sets)
+	{
+		NamedSet   *set = lfirst(lc);
+
+		if (strcmp(set->kind, kind) == 0)
+			return set->condition;
+	}
+	return NULL;
+}

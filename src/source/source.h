@@ -1,0 +1,70 @@
+/*
+ * source.h
+ *		What the names in a segment mean: sources, their fields, named sets.
+ */
+#ifndef LEADFLOW_SOURCE_H
+#define LEADFLOW_SOURCE_H
+
+#include "compat.h"
+#include "nodes/pg_list.h"
+
+typedef enum FieldType
+{
+	FIELD_NUMBER,
+	FIELD_TEXT,
+	FIELD_BOOLEAN,
+	FIELD_DATE,
+	FIELD_TIMESTAMP,			/* local time */
+	FIELD_TIMESTAMPTZ,
+	FIELD_CHOICES,				/* text[]: several of a set of choices */
+	FIELD_OTHER					/* can only be tested for being there */
+} FieldType;
+
+typedef struct SourceField
+{
+	const char *name;
+	const char *label;			/* or NULL */
+	FieldType	type;
+	const char *type_name;		/* as messages call it */
+	const char *column;			/* of the source's relation, quoted */
+	bool		is_enum;		/* compared as text */
+	bool		not_null;
+
+	/* a lookup field is a name in another table; NULL when it is none */
+	const char *lookup_relation;
+	const char *lookup_key;
+	const char *lookup_name;
+} SourceField;
+
+typedef struct Source
+{
+	const char *name;
+	const char *label;			/* or NULL */
+	const char *relation;		/* qualified and quoted; NULL when it is gone */
+	const char *lead_column;	/* quoted */
+	const char *key_column;		/* quoted, or NULL */
+	const char *time_column;	/* bare, or NULL */
+	SourceField *time;			/* the event time, or NULL */
+	List	   *fields;			/* of SourceField; NIL until SourceLoadFields() */
+} Source;
+
+/* Every registered source. Needs a connection to SPI, as what follows. */
+extern List *LoadSources(void);
+
+/* Read a source's fields from the catalog. False when its relation is gone. */
+extern bool SourceLoadFields(Source *source);
+
+/*
+ * A kind of named set, as list('HOT'). Its room gives the condition under which
+ * the lead l.lead_id belongs to the set, in SQL over $1 (as_of) and $2 (zone);
+ * or NULL with the known names when there is no such set.
+ */
+typedef char *(*NamedSetCondition) (const char *name, List **known_names);
+
+/* Called from _PG_init. */
+extern void RegisterNamedSet(const char *kind, NamedSetCondition condition);
+
+/* The provider of a kind, or NULL. */
+extern NamedSetCondition FindNamedSet(const char *kind);
+
+#endif							/* LEADFLOW_SOURCE_H */

@@ -1,0 +1,186 @@
+/*
+ * spi.c
+ *		The few SPI helpers all rooms share.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+#include "zone.h"
+
+SpiFrame
+EnterSpi(bool everything)
+{
+	SpiFrame	frame;
+
+	frame.caller = CurrentMemoryContext;
+	frame.guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (everything)
+		(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+
+	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of leadflow are not installed in this database"),
+				 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
+	return frame;
+}
+
+void
+LeaveSpi(SpiFrame frame)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, frame.guc_level);
+}
+
+void
+AddArg(SpiArgs *args, Oid type, Datum value)
+{
+	Assert(args->n < SPI_ARGS_MAX);
+	args->types[args->n] = type;
+	args->values[args->n] = value;
+	args->nulls[args->n] = ' ';
+	args->n++;
+}
+
+void
+AddNullArg(SpiArgs *args, Oid type)
+{
+	AddArg(args, type, (Datum) 0);
+	args->nulls[args->n - 1] = 'n';
+}
+
+void
+AddTextArg(SpiArgs *args, const char *value)
+{
+	if (value == NULL)
+		AddNullArg(args, TEXTOID);
+	else
+		AddArg(args, TEXTOID, CStringGetTextDatum(value));
+}
+
+void
+AddBigintArg(SpiArgs *args, int64 value)
+{
+	AddArg(args, INT8OID, Int64GetDatum(value));
+}
+
+void
+AddTimeArg(SpiArgs *args, TimestampTz value)
+{
+	AddArg(args, TIMESTAMPTZOID, TimestampTzGetDatum(value));
+}
+
+static uint64
+spi_execute(const char *sql, SpiArgs *args, bool read_only)
+{
+	int			result = SPI_execute_with_args(sql, args ? args->n : 0,
+											   args ? args->types : NULL,
+											   args ? args->values : NULL,
+											   args ? args->nulls : NULL, read_only, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
+	return SPI_processed;
+}
+
+uint64
+SpiRead(const char *sql, SpiArgs *args)
+{
+	return spi_execute(sql, args, true);
+}
+
+uint64
+SpiRun(const char *sql, SpiArgs *args)
+{
+	return spi_execute(sql, args, false);
+}
+
+char *
+SpiText(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row - 1], SPI_tuptable->tupdesc, column);
+}
+
+Datum
+SpiDatum(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row - 1], SPI_tuptable->tupdesc, column, isnull);
+}
+
+int64
+SpiBigint(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SpiDatum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+Oid
+LeadflowType(const char *name)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, PointerGetDatum(name),
+									   ObjectIdGetDatum(get_namespace_oid("leadflow", false)));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "type leadflow.%s is missing", name);
+	return type;
+}
+
+char *
+ResolveZone(const char *zone)
+{
+	char	   *resolved = unconstify(char *, zone);
+
+	if (resolved == NULL &&
+		SpiRead("SELECT value FROM leadflow.setting WHERE name = 'zone'", NULL) == 1)
+		resolved = SpiText(1, 1);
+	if (resolved == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no time zone is set"),
+				 errhint("Set it with: CALL leadflow.install('Asia/Tokyo');")));
+	(void) LookupZone(cstring_to_text(resolved));
+	return resolved;
+}
+
+const char *
+NearestName(const char *name, List *candidates)
+{
+	/* the longest name varstr_levenshtein() takes */
+	const int	longest = 255;
+	int			length = strlen(name);
+	int			best_distance = length / 2 + 1;
+	const char *best = NULL;
+	ListCell   *lc;
+
+	if (length > longest)
+		return NULL;
+	foreach(lc, candidates)
+	{
+		const char *candidate = lfirst(lc);
+		int			distance;
+
+		if (strlen(candidate) > (size_t) longest)
+			continue;
+		distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate),
+												 1, 1, 1, best_distance, true);
+		if (distance < best_distance)
+		{
+			best_distance = distance;
+			best = candidate;
+		}
+	}
+	return best;
+}

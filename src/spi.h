@@ -1,0 +1,62 @@
+/*
+ * spi.h
+ *		The few SPI helpers all rooms share.
+ */
+#ifndef LEADFLOW_SPI_H
+#define LEADFLOW_SPI_H
+
+#include "compat.h"
+#include "executor/spi.h"
+#include "utils/timestamp.h"
+
+/* What EnterSpi() changed and LeaveSpi() puts back; an error does so by itself. */
+typedef struct SpiFrame
+{
+	int			guc_level;
+	MemoryContext caller;		/* results that outlive the frame go here */
+} SpiFrame;
+
+/*
+ * Connect to SPI with search_path pinned. A verb that reads or writes a whole
+ * list asks for everything: where row-level security would hide rows from the
+ * caller it then fails instead of doing half the work.
+ */
+extern SpiFrame EnterSpi(bool everything);
+extern void LeaveSpi(SpiFrame frame);
+
+/* Arguments of a statement, collected one by one. */
+#define SPI_ARGS_MAX	16
+
+typedef struct SpiArgs
+{
+	int			n;
+	Oid			types[SPI_ARGS_MAX];
+	Datum		values[SPI_ARGS_MAX];
+	char		nulls[SPI_ARGS_MAX];
+} SpiArgs;
+
+extern void AddArg(SpiArgs *args, Oid type, Datum value);
+extern void AddNullArg(SpiArgs *args, Oid type);
+extern void AddTextArg(SpiArgs *args, const char *value);	/* NULL is null */
+extern void AddBigintArg(SpiArgs *args, int64 value);
+extern void AddTimeArg(SpiArgs *args, TimestampTz value);
+
+/* Read under the active snapshot; run with a new one. Both return SPI_processed. */
+extern uint64 SpiRead(const char *sql, SpiArgs *args);
+extern uint64 SpiRun(const char *sql, SpiArgs *args);
+
+/* A column of a row of the last result, 1-based; text is NULL when null. */
+extern char *SpiText(uint64 row, int column);
+extern int64 SpiBigint(uint64 row, int column);
+extern Datum SpiDatum(uint64 row, int column, bool *isnull);
+
+/* The type "name" of schema leadflow. */
+extern Oid	LeadflowType(const char *name);
+
+/* The zone to count days in: the given one, or the installation's; checked. */
+extern char *ResolveZone(const char *zone);
+
+/* The name among candidates (a list of char *) nearest to a mistyped one, or NULL. */
+extern const char *NearestName(const char *name, List *candidates);
+
+#endif							/* LEADFLOW_SPI_H */
