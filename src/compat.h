@@ -17,4 +17,9 @@
 #include "varatt.h"
 #endif
 
+/* 16 lets input functions save an error instead of raising it */
+#if PG_VERSION_NUM < 160000
+#define errsave(context, ...)	ereport(ERROR, __VA_ARGS__)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */
