@@ -1,0 +1,27 @@
+/*
+ * engine.h
+ *		Evaluate segments.
+ */
+#ifndef LEADFLOW_ENGINE_H
+#define LEADFLOW_ENGINE_H
+
+#include "compat.h"
+#include "utils/timestamp.h"
+
+/*
+ * The leads of a segment at an instant, as a leadset in the current memory
+ * context. Needs a connection to SPI; reads under the active snapshot. The zone
+ * must be resolved.
+ */
+extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
+
+/* Raise the first thing that is wrong with a segment, if anything is. */
+extern void RequireBinds(const char *text);
+
+/*
+ * The names a segment refers to as kind('name'), itself or by the saved segments
+ * it stands on; a list of char *. Needs a connection to SPI.
+ */
+extern List *ReferredNames(const char *text, const char *kind);
+
+#endif							/* LEADFLOW_ENGINE_H */

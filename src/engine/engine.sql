@@ -1,0 +1,25 @@
+-- The engine: what a segment gives.
+
+CREATE FUNCTION leadflow.evaluate(segment leadflow.segment, as_of timestamptz DEFAULT now(), zone text DEFAULT NULL)
+    RETURNS leadflow.leadset
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000;
+COMMENT ON FUNCTION leadflow.evaluate(leadflow.segment, timestamptz, text) IS
+    'the leads of a segment as of an instant, days counted in a time zone (the installation''s when null)';
+
+CREATE FUNCTION leadflow.to_sql(segment leadflow.segment) RETURNS text
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
+COMMENT ON FUNCTION leadflow.to_sql(leadflow.segment) IS
+    'the plain SQL query that gives the leads of a segment; $1 is the instant (timestamptz) and $2 the time zone (text)';
+
+CREATE FUNCTION leadflow.check_segment(segment leadflow.segment,
+    OUT "position" integer, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text,
+    OUT saved_segment text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 1;
+COMMENT ON FUNCTION leadflow.check_segment(leadflow.segment) IS
+    'what is wrong with a segment, one row per problem: none when it can be evaluated';
+
+CREATE FUNCTION leadflow.save_segment(name text, segment leadflow.segment, description text DEFAULT NULL)
+    RETURNS text
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.save_segment(text, leadflow.segment, text) IS
+    'keep a segment under a name, replacing what was kept under it; returns the name';
