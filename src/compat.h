@@ -17,4 +17,13 @@
 #include "varatt.h"
 #endif
 
+/* 16 brought soft errors to input functions; before, they are raised */
+#if PG_VERSION_NUM < 160000
+#define ereturn(context, dummy_value, ...) \
+	do { \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+	} while (0)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */
