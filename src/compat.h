@@ -17,9 +17,14 @@
 #include "varatt.h"
 #endif
 
-/* 16 lets input functions save an error instead of raising it */
+/* 16 brought soft errors to input functions; before, they are raised */
 #if PG_VERSION_NUM < 160000
 #define errsave(context, ...)	ereport(ERROR, __VA_ARGS__)
+#define ereturn(context, dummy_value, ...) \
+	do { \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+	} while (0)
 #endif
 
 #endif							/* LEADFLOW_COMPAT_H */

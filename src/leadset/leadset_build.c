@@ -1,0 +1,225 @@
+/*
+ * leadset_build.c
+ *		Adds ids to an expanded set.
+ *
+ * Ids are kept as ranges in pending first, which makes adding one cheap and
+ * joins those that come in order, and are then sorted and put into the
+ * bitmaps together. A set of few ids thus has no bitmap until it is read.
+ */
+#include "postgres.h"
+
+#include "leadset_internal.h"
+#include "miscadmin.h"
+
+/*
+ * Ranges pending before they are flushed, at least: 1 MB of them. Where the
+ * set has more entries, as many as it has, since a flush may move them all.
+ */
+#define PENDING_MAX			65536
+
+/* A range within a bitmap that is shorter is added id by id. */
+#define SHORT_RANGE			16
+
+/* The ids of a whole bitmap take this at least: 65536 containers of one run. */
+#define FULL_BITMAP_BYTES	(65536 * 14)
+
+#define FULL_BITMAPS_MAX	((int64) (LEADSET_MAX_BYTES / FULL_BITMAP_BYTES))
+
+#define ST_SORT sort_ranges
+#define ST_ELEMENT_TYPE IdRange
+#define ST_COMPARE(a, b) ((a)->first < (b)->first ? -1 : (a)->first > (b)->first)
+#define ST_SCOPE static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+static void
+GrowPending(ExpandedLeadset *set)
+{
+	if (set->maxpending == 0)
+	{
+		set->maxpending = 16;
+		set->pending = MemoryContextAlloc(set->hdr.eoh_context,
+										  set->maxpending * sizeof(IdRange));
+	}
+	else
+	{
+		set->pending = repalloc(set->pending, 2 * set->maxpending * sizeof(IdRange));
+		set->maxpending *= 2;
+	}
+}
+
+void
+LeadsetAddRange(ExpandedLeadset *set, int64 first, int64 last)
+{
+	if (first < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("lead id %lld is out of range", (long long) first),
+				 errdetail("A leadset holds ids from 0 to %lld.",
+						   (long long) PG_INT64_MAX)));
+
+	if (set->npending > 0)
+	{
+		IdRange    *latest = &set->pending[set->npending - 1];
+
+		if (first >= latest->first && first - 1 <= latest->last)
+		{
+			latest->last = Max(latest->last, last);
+			return;
+		}
+		if (first < latest->first)
+			set->pending_sorted = false;
+		if (set->npending >= Max(PENDING_MAX, set->nentries))
+			FlushPending(set);
+	}
+
+	if (set->npending == set->maxpending)
+		GrowPending(set);
+	set->pending[set->npending].first = first;
+	set->pending[set->npending].last = last;
+	set->npending++;
+}
+
+void
+LeadsetAdd(ExpandedLeadset *set, int64 id)
+{
+	LeadsetAddRange(set, id, id);
+}
+
+/* Makes the pending ranges ascend, and joins those that meet. */
+static void
+SortPending(ExpandedLeadset *set)
+{
+	int			last = 0;
+
+	if (!set->pending_sorted)
+		sort_ranges(set->pending, set->npending);
+	set->pending_sorted = true;
+
+	for (int i = 1; i < set->npending; i++)
+	{
+		IdRange		range = set->pending[i];
+
+		if (range.first - 1 <= set->pending[last].last)
+			set->pending[last].last = Max(set->pending[last].last, range.last);
+		else
+			set->pending[++last] = range;
+	}
+	set->npending = last + 1;
+}
+
+/*
+ * Makes the entries that the pending ranges fall in. What the ranges take at
+ * least is found out before, so one of an absurd length costs nothing.
+ */
+static void
+MakePendingEntries(ExpandedLeadset *set)
+{
+	int64		full = 0;
+	int64		prev = -1;
+	int			nhighs = 0;
+	uint32	   *highs;
+
+	for (int i = 0; i < set->npending; i++)
+	{
+		int64		spanned = (set->pending[i].last >> 32) - (set->pending[i].first >> 32);
+
+		full += Max(spanned - 1, 0);
+		if (full > FULL_BITMAPS_MAX)
+			ReportTooLarge();
+	}
+
+	highs = palloc((2 * set->npending + full) * sizeof(uint32));
+	for (int i = 0; i < set->npending; i++)
+	{
+		int64		end = set->pending[i].last >> 32;
+
+		for (int64 high = Max(set->pending[i].first >> 32, prev + 1); high <= end; high++)
+			highs[nhighs++] = (uint32) high;
+		prev = end;
+	}
+	MakeEntries(set, highs, nhighs);
+	pfree(highs);
+}
+
+/* Ids on their way into one bitmap, many in one call. */
+typedef struct Batch
+{
+	ExpandedEntry *entry;
+	int			nids;
+	uint32		ids[1024];
+} Batch;
+
+static void
+FlushBatch(Batch *batch)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (batch->nids > 0)
+		roaring_bitmap_add_many(batch->entry->bitmap, batch->nids, batch->ids);
+	batch->nids = 0;
+}
+
+/* Adds a range of low words to the bitmap. */
+static void
+AddToBitmap(Batch *batch, uint32 first, uint32 last)
+{
+	if (last - first >= SHORT_RANGE)
+	{
+		FlushBatch(batch);
+		roaring_bitmap_add_range_closed(batch->entry->bitmap, first, last);
+		return;
+	}
+
+	for (uint32 i = 0; i <= last - first; i++)
+	{
+		if (batch->nids == lengthof(batch->ids))
+			FlushBatch(batch);
+		batch->ids[batch->nids++] = first + i;
+	}
+}
+
+/*
+ * Puts the pending ranges into the bitmaps. An error on the way leaves them
+ * pending; to put some of them in twice does no harm.
+ */
+void
+FlushPending(ExpandedLeadset *set)
+{
+	Batch		batch;
+	int			pos = 0;
+
+	if (set->npending == 0)
+		return;
+	SortPending(set);
+	MakePendingEntries(set);
+
+	batch.entry = NULL;
+	batch.nids = 0;
+	for (int i = 0; i < set->npending; i++)
+	{
+		int64		first = set->pending[i].first;
+		int64		last = set->pending[i].last;
+
+		for (int64 high = first >> 32; high <= last >> 32; high++)
+		{
+			if (batch.entry == NULL || batch.entry->high != high)
+			{
+				if (batch.entry)
+				{
+					FlushBatch(&batch);
+					EntryChanged(set, batch.entry);
+				}
+				batch.entry = FindEntry(set, (uint32) high, &pos);
+				if (batch.entry->bitmap == NULL)
+					batch.entry->bitmap = CheckBitmap(roaring_bitmap_create());
+			}
+			AddToBitmap(&batch,
+						high == first >> 32 ? (uint32) first : 0,
+						high == last >> 32 ? (uint32) last : PG_UINT32_MAX);
+		}
+	}
+	FlushBatch(&batch);
+	EntryChanged(set, batch.entry);
+	set->npending = 0;
+}

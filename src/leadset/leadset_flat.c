@@ -1,0 +1,378 @@
+/*
+ * leadset_flat.c
+ *		Reads a flat set in place: membership, cardinality, ids in order.
+ *
+ * The portable serialisation of a bitmap is public and fixed:
+ * https://github.com/RoaringBitmap/RoaringFormatSpec
+ */
+#include "postgres.h"
+
+#include "leadset_internal.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+
+#ifdef WORDS_BIGENDIAN
+#error "leadset keeps CRoaring's bytes, which are little-endian"
+#endif
+
+#define COOKIE_NO_RUNS		12346
+#define COOKIE_RUNS			12347
+#define NO_OFFSETS_BELOW	4	/* containers, in a bitmap with run flags */
+#define ARRAY_MAX			4096	/* ids; a bitset holds more */
+#define BITSET_WORDS		1024
+
+/* The n-th of an array of values that need not be aligned. */
+static inline uint16
+ReadUint16(const char *data, uint32 n)
+{
+	uint16		value;
+
+	memcpy(&value, data + n * sizeof(value), sizeof(value));
+	return value;
+}
+
+static inline uint32
+ReadUint32(const char *data, uint32 n)
+{
+	uint32		value;
+
+	memcpy(&value, data + n * sizeof(value), sizeof(value));
+	return value;
+}
+
+static inline uint64
+ReadUint64(const char *data, uint32 n)
+{
+	uint64		value;
+
+	memcpy(&value, data + n * sizeof(value), sizeof(value));
+	return value;
+}
+
+/* Reads the header of a serialised bitmap. */
+void
+OpenBitmap(LeadsetBitmap *bitmap, const char *bytes)
+{
+	uint32		cookie = ReadUint32(bytes, 0);
+	bool		has_offsets;
+
+	bitmap->start = bytes;
+	if ((cookie & 0xFFFF) == COOKIE_RUNS)
+	{
+		bitmap->ncontainers = (cookie >> 16) + 1;
+		bitmap->run_flags = bytes + sizeof(uint32);
+		bitmap->keys = bitmap->run_flags + (bitmap->ncontainers + 7) / 8;
+		has_offsets = bitmap->ncontainers >= NO_OFFSETS_BELOW;
+	}
+	else
+	{
+		Assert(cookie == COOKIE_NO_RUNS);
+		bitmap->ncontainers = ReadUint32(bytes, 1);
+		bitmap->run_flags = NULL;
+		bitmap->keys = bytes + 2 * sizeof(uint32);
+		has_offsets = true;
+	}
+
+	bitmap->containers = bitmap->keys + bitmap->ncontainers * 2 * sizeof(uint16);
+	bitmap->offsets = NULL;
+	if (has_offsets)
+	{
+		bitmap->offsets = bitmap->containers;
+		bitmap->containers += bitmap->ncontainers * sizeof(uint32);
+	}
+}
+
+static inline uint16
+ContainerKey(const LeadsetBitmap *bitmap, uint32 n)
+{
+	return ReadUint16(bitmap->keys, 2 * n);
+}
+
+static inline uint32
+ContainerCardinality(const LeadsetBitmap *bitmap, uint32 n)
+{
+	return (uint32) ReadUint16(bitmap->keys, 2 * n + 1) + 1;
+}
+
+/* Reads the n-th container, whose bytes are at data. */
+void
+ReadContainer(const LeadsetBitmap *bitmap, uint32 n, const char *data,
+			  LeadsetContainer *container)
+{
+	container->key = ContainerKey(bitmap, n);
+	container->cardinality = ContainerCardinality(bitmap, n);
+	container->nruns = 0;
+	container->data = data;
+
+	if (bitmap->run_flags && (bitmap->run_flags[n / 8] & (1 << (n % 8))))
+	{
+		container->kind = LEADSET_RUN;
+		container->nruns = ReadUint16(data, 0);
+		container->data = data + sizeof(uint16);
+		container->end = container->data + container->nruns * 2 * sizeof(uint16);
+	}
+	else if (container->cardinality <= ARRAY_MAX)
+	{
+		container->kind = LEADSET_ARRAY;
+		container->end = data + container->cardinality * sizeof(uint16);
+	}
+	else
+	{
+		container->kind = LEADSET_BITSET;
+		container->end = data + BITSET_WORDS * sizeof(uint64);
+	}
+}
+
+/* Opens the bitmap of the set's n-th entry. */
+static void
+OpenEntry(const Leadset *set, uint32 n, LeadsetBitmap *bitmap)
+{
+	const char *bytes = (const char *) &set->entries[set->nentries];
+
+	OpenBitmap(bitmap, bytes + (n == 0 ? 0 : set->entries[n - 1].end));
+}
+
+/*
+ * The number of ids: the sum of what the containers' headers say, so no
+ * container is read.
+ */
+int64
+LeadsetCardinality(const Leadset *set)
+{
+	int64		cardinality = 0;
+
+	for (uint32 i = 0; i < set->nentries; i++)
+	{
+		LeadsetBitmap bitmap;
+
+		CHECK_FOR_INTERRUPTS();
+		OpenEntry(set, i, &bitmap);
+		for (uint32 n = 0; n < bitmap.ncontainers; n++)
+			cardinality += ContainerCardinality(&bitmap, n);
+	}
+	return cardinality;
+}
+
+static bool
+ContainerContains(const LeadsetContainer *container, uint16 low)
+{
+	uint32		begin = 0;
+	uint32		end;
+	uint32		step;
+
+	if (container->kind == LEADSET_BITSET)
+		return (ReadUint64(container->data, low / 64) >> (low % 64)) & 1;
+
+	/* Find the first value, or start of a run, that is beyond low. */
+	step = container->kind == LEADSET_RUN ? 2 : 1;
+	end = container->kind == LEADSET_RUN ? container->nruns : container->cardinality;
+	while (begin < end)
+	{
+		uint32		middle = (begin + end) / 2;
+
+		if (ReadUint16(container->data, middle * step) <= low)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	if (begin == 0)
+		return false;
+	if (container->kind == LEADSET_ARRAY)
+		return ReadUint16(container->data, begin - 1) == low;
+	return low - ReadUint16(container->data, 2 * (begin - 1)) <=
+		ReadUint16(container->data, 2 * (begin - 1) + 1);
+}
+
+static bool
+BitmapContains(const LeadsetBitmap *bitmap, uint32 low)
+{
+	uint16		key = low >> 16;
+	uint32		begin = 0;
+	uint32		end = bitmap->ncontainers;
+	LeadsetContainer container;
+
+	while (begin < end)
+	{
+		uint32		middle = (begin + end) / 2;
+
+		if (ContainerKey(bitmap, middle) < key)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	if (begin == bitmap->ncontainers || ContainerKey(bitmap, begin) != key)
+		return false;
+
+	if (bitmap->offsets)
+		ReadContainer(bitmap, begin, bitmap->start + ReadUint32(bitmap->offsets, begin),
+					  &container);
+	else
+	{
+		container.end = bitmap->containers;
+		for (uint32 n = 0; n <= begin; n++)
+			ReadContainer(bitmap, n, container.end, &container);
+	}
+	return ContainerContains(&container, (uint16) low);
+}
+
+bool
+LeadsetContains(const Leadset *set, int64 id)
+{
+	uint32		high = (uint64) id >> 32;
+	uint32		begin = 0;
+	uint32		end = set->nentries;
+	LeadsetBitmap bitmap;
+
+	while (begin < end)
+	{
+		uint32		middle = begin + (end - begin) / 2;
+
+		if (set->entries[middle].high < high)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	if (begin == set->nentries || set->entries[begin].high != high)
+		return false;
+
+	OpenEntry(set, begin, &bitmap);
+	return BitmapContains(&bitmap, (uint32) id);
+}
+
+/*
+ * The first bit at or after pos that is set, or that is clear; 65536 if there
+ * is none.
+ */
+static uint32
+FindBit(const char *words, uint32 pos, bool set)
+{
+	uint64		mask = ~UINT64CONST(0) << (pos % 64);
+
+	for (uint32 i = pos / 64; i < BITSET_WORDS; i++)
+	{
+		uint64		word = ReadUint64(words, i);
+
+		word = (set ? word : ~word) & mask;
+		if (word != 0)
+			return i * 64 + pg_rightmost_one_pos64(word);
+		mask = ~UINT64CONST(0);
+	}
+	return BITSET_WORDS * 64;
+}
+
+/* The next range of low words in the open container, if there is one. */
+static bool
+NextInContainer(LeadsetIterator *it, uint32 *first, uint32 *last)
+{
+	const LeadsetContainer *container = &it->container;
+
+	switch (container->kind)
+	{
+		case LEADSET_ARRAY:
+			if (it->pos == container->cardinality)
+				return false;
+			*first = *last = ReadUint16(container->data, it->pos++);
+			while (it->pos < container->cardinality &&
+				   ReadUint16(container->data, it->pos) == *last + 1)
+			{
+				(*last)++;
+				it->pos++;
+			}
+			return true;
+
+		case LEADSET_BITSET:
+			if (it->pos == BITSET_WORDS * 64)
+				return false;
+			*first = FindBit(container->data, it->pos, true);
+			if (*first == BITSET_WORDS * 64)
+				return false;
+			it->pos = FindBit(container->data, *first, false);
+			*last = it->pos - 1;
+			return true;
+
+		case LEADSET_RUN:
+			if (it->pos == container->nruns)
+				return false;
+			*first = ReadUint16(container->data, 2 * it->pos);
+			*last = *first + ReadUint16(container->data, 2 * it->pos + 1);
+			it->pos++;
+			return true;
+	}
+	pg_unreachable();
+}
+
+/* Reads the next range that lies in one container into ahead. */
+static void
+ReadAhead(LeadsetIterator *it)
+{
+	uint32		first;
+	uint32		last;
+	uint64		base;
+
+	while (it->container.data == NULL || !NextInContainer(it, &first, &last))
+	{
+		CHECK_FOR_INTERRUPTS();
+
+		if (it->container_no == it->bitmap.ncontainers)
+		{
+			if (it->entry == it->set->nentries)
+			{
+				it->ahead = false;
+				return;
+			}
+			OpenEntry(it->set, it->entry++, &it->bitmap);
+			it->container_no = 0;
+			it->container.end = it->bitmap.containers;
+		}
+		ReadContainer(&it->bitmap, it->container_no++, it->container.end, &it->container);
+		it->pos = 0;
+	}
+
+	base = ((uint64) it->set->entries[it->entry - 1].high << 32) |
+		((uint64) it->container.key << 16);
+	it->ahead = true;
+	it->ahead_first = (int64) (base + first);
+	it->ahead_last = (int64) (base + last);
+}
+
+void
+LeadsetIterate(LeadsetIterator *it, const Leadset *set)
+{
+	memset(it, 0, sizeof(*it));
+	it->set = set;
+	ReadAhead(it);
+}
+
+/* Joins what adjoins across the borders of containers and bitmaps. */
+bool
+LeadsetNextRange(LeadsetIterator *it, int64 *first, int64 *last)
+{
+	if (!it->ahead)
+		return false;
+
+	*first = it->ahead_first;
+	do
+	{
+		*last = it->ahead_last;
+		ReadAhead(it);
+	} while (it->ahead && it->ahead_first - 1 == *last);
+	return true;
+}
+
+bool
+LeadsetNext(LeadsetIterator *it, int64 *id)
+{
+	if (it->left == 0)
+	{
+		int64		last;
+
+		if (!LeadsetNextRange(it, &it->next_id, &last))
+			return false;
+		it->left = (uint64) last - it->next_id + 1;
+	}
+
+	*id = it->next_id;
+	if (--it->left > 0)
+		it->next_id++;
+	return true;
+}
