@@ -43,12 +43,12 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 /* An error of an unknown name, with the nearest known one as hint. */
 static void
 report_unknown(BindContext *context, int location, const char *what, const char *name,
-			   List *known, const char *hint)
+			   const char *where, List *known, const char *hint)
 {
 	const char *nearest = NearestName(name, known);
 
 	BindReport(context, ERRCODE_UNDEFINED_OBJECT, location,
-			   psprintf("%s \"%s\" does not exist", what, name), NULL,
+			   psprintf("%s \"%s\"%s does not exist", what, name, where), NULL,
 			   nearest ? psprintf("Did you mean %s?", SegmentQuoteName(nearest)) :
 			   hint ? pstrdup(hint) : NULL);
 }
@@ -89,7 +89,7 @@ report_unknown_source(BindContext *context, const char *name, int location)
 		if (source->label)
 			known = lappend(known, unconstify(char *, source->label));
 	}
-	report_unknown(context, location, "source", name, known,
+	report_unknown(context, location, "source", name, "", known,
 				   "SELECT name, label FROM leadflow.source lists the sources.");
 }
 
@@ -190,8 +190,8 @@ find_field(BindContext *context, Source *source, const char *name, int location)
 		found = field;
 	}
 	if (found == NULL)
-		report_unknown(context, location, psprintf("field of source \"%s\"", source->name),
-					   name, known, NULL);
+		report_unknown(context, location, "field", name,
+					   psprintf(" of source \"%s\"", source->name), known, NULL);
 	return found;
 }
 
@@ -221,7 +221,10 @@ bind_field(BindContext *context, const SegmentNode *node, Source *source)
 		return bound;
 	bound->field = field;
 	if (node->test != NULL)
+	{
 		bound->test = BindTest(context, node->test, field->type, field->type_name, node->field);
+		bound->test->is_event_time = field == source->time;
+	}
 	else if (field->type != FIELD_BOOLEAN)
 		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
 				   psprintf("\"%s\" is %s; alone it must be boolean", node->field,
@@ -331,7 +334,7 @@ bind_saved(BindContext *context, const SegmentNode *node)
 	AddTextArg(&args, node->name);
 	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
 	{
-		report_unknown(context, node->location, "saved segment", node->name,
+		report_unknown(context, node->location, "saved segment", node->name, "",
 					   saved_segment_names(), NULL);
 		return make_bound(context, SEGMENT_NO_ONE);
 	}
@@ -366,7 +369,7 @@ bind_named(BindContext *context, const SegmentNode *node)
 	{
 		bound->condition = provider(node->name, &known);
 		if (bound->condition == NULL)
-			report_unknown(context, node->location, node->source, node->name, known, NULL);
+			report_unknown(context, node->location, node->source, node->name, "", known, NULL);
 	}
 	return bound;
 }

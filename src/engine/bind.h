@@ -22,6 +22,7 @@ typedef struct BoundTest
 {
 	const SegmentTest *test;
 	FieldType	type;			/* of what is tested */
+	bool		is_event_time;	/* which is not after the instant of evaluation */
 	List	   *constants;		/* of char *: SQL constants, in the order of the values */
 	List	   *times;			/* of IsoTime *, instead, where the type is one of time */
 } BoundTest;

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(evaluate);
 PG_FUNCTION_INFO_V1(to_sql);
@@ -170,7 +171,7 @@ Datum
 save_segment(PG_FUNCTION_ARGS)
 {
 	char	   *name;
-	char	   *text;
+	char	   *definition;
 	SegmentNode *tree;
 	BindContext context = {0};
 	SpiFrame	frame;
@@ -181,7 +182,7 @@ save_segment(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a saved segment needs a name and a segment")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	text = SegmentText(PG_GETARG_SEGMENT_PP(1));
+	definition = SegmentText(PG_GETARG_SEGMENT_PP(1));
 	if (name[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -194,9 +195,9 @@ save_segment(PG_FUNCTION_ARGS)
 	 * other's; so saving is done by one at a time, and looked at after that.
 	 */
 	SpiRun("LOCK TABLE leadflow.saved_segment IN SHARE ROW EXCLUSIVE MODE", NULL);
-	tree = SegmentParse(text);
+	tree = SegmentParse(definition);
 	PushActiveSnapshot(GetLatestSnapshot());
-	name_fields(&context, tree, BindDefinition(&context, name, text));
+	name_fields(&context, tree, BindDefinition(&context, name, definition));
 	PopActiveSnapshot();
 
 	AddTextArg(&args, name);

@@ -22,8 +22,8 @@ typedef struct SqlWriter
 	int			indent;
 } SqlWriter;
 
-static void put_row(SqlWriter *writer, const BoundNode *node, const char *alias, bool in_chain);
-static void put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued);
+static void put_row(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent);
+static void put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent);
 
 static void
 put(SqlWriter *writer, const char *text)
@@ -77,14 +77,21 @@ column_sql(const SourceField *field, const char *alias)
 }
 
 static void
-put_field(SqlWriter *writer, const BoundNode *node, const char *alias)
+put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent)
 {
+	char	   *test;
+
 	if (node->field->lookup_relation != NULL)
 		put_lookup(writer, node, alias);
 	else if (node->test == NULL)
 		put(writer, column_sql(node->field, alias));
 	else
-		put(writer, TestSql(node->test, column_sql(node->field, alias)));
+	{
+		/* a test may be several comparisons */
+		test = TestSql(node->test, column_sql(node->field, alias));
+		appendStringInfo(&writer->out, parent == SEGMENT_OR && strstr(test, " and ") ? "(%s)" : "%s",
+						 test);
+	}
 }
 
 /* Does a row hold only for records whose event time is known? */
@@ -106,24 +113,13 @@ row_needs_time(const BoundNode *row, const SourceField *time)
 	return false;
 }
 
+/* The conditions of a row, as an operand of its parent. */
 static void
-put_chain_of_rows(SqlWriter *writer, const BoundNode *node, const char *alias, const char *between)
-{
-	ListCell   *lc;
-
-	foreach(lc, node->args)
-	{
-		if (lc != list_head(node->args))
-			put(writer, between);
-		put_row(writer, lfirst(lc), alias, true);
-	}
-}
-
-/* in_chain: something stands beside it, so a chain needs parentheses */
-static void
-put_row(SqlWriter *writer, const BoundNode *node, const char *alias, bool in_chain)
+put_row(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent)
 {
 	const BoundNode *operand;
+	bool		parenthesize;
+	ListCell   *lc;
 
 	check_stack_depth();
 
@@ -131,28 +127,28 @@ put_row(SqlWriter *writer, const BoundNode *node, const char *alias, bool in_cha
 	{
 		case SEGMENT_AND:
 		case SEGMENT_OR:
-			if (in_chain)
+			parenthesize = parent != node->kind && parent != SEGMENT_BLOCK;
+			if (parenthesize)
 				put(writer, "(");
-			put_chain_of_rows(writer, node, alias, node->kind == SEGMENT_AND ? " and " : " or ");
-			if (in_chain)
+			foreach(lc, node->args)
+			{
+				if (lc != list_head(node->args))
+					put(writer, node->kind == SEGMENT_AND ? " and " : " or ");
+				put_row(writer, lfirst(lc), alias, node->kind);
+			}
+			if (parenthesize)
 				put(writer, ")");
 			break;
 		case SEGMENT_NOT:
 			operand = linitial(node->args);
-			put(writer, "(");
-			put_row(writer, operand, alias, false);
-			put(writer, ") is not true");
+			parenthesize = operand->kind != SEGMENT_FIELD || operand->test != NULL;
+			if (parenthesize)
+				put(writer, "(");
+			put_row(writer, operand, alias, SEGMENT_BLOCK);
+			put(writer, parenthesize ? ") is not true" : " is not true");
 			break;
 		default:
-			/* a test may be several comparisons */
-			if (in_chain && node->test != NULL && node->field->lookup_relation == NULL)
-			{
-				put(writer, "(");
-				put_field(writer, node, alias);
-				put(writer, ")");
-			}
-			else
-				put_field(writer, node, alias);
+			put_field(writer, node, alias, parent);
 			break;
 	}
 }
@@ -182,13 +178,13 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 	if (row->kind != SEGMENT_AND)
 	{
 		next_condition(writer);
-		put_row(writer, row, "r", true);
+		put_row(writer, row, "r", SEGMENT_AND);
 		return;
 	}
 	foreach(lc, row->args)
 	{
 		next_condition(writer);
-		put_row(writer, lfirst(lc), "r", true);
+		put_row(writer, lfirst(lc), "r", SEGMENT_AND);
 	}
 }
 
@@ -196,29 +192,29 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 
 /* The lead itself satisfies a row. */
 static void
-put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued)
+put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
 	if (node->row == NULL)
 		put(writer, "true");
 	else if (two_valued)
 	{
 		put(writer, "((");
-		put_row(writer, node->row, "l", false);
+		put_row(writer, node->row, "l", SEGMENT_BLOCK);
 		put(writer, ") is true)");
 	}
 	else
-		put_row(writer, node->row, "l", true);
+		put_row(writer, node->row, "l", parent);
 }
 
 /* One record of the lead satisfies the row (2). */
 static void
-put_block(SqlWriter *writer, const BoundNode *node, bool two_valued)
+put_block(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
 	const Source *source = node->source;
 
 	if (strcmp(source->relation, LEAD_RELATION) == 0)
 	{
-		put_lead_block(writer, node, two_valued);
+		put_lead_block(writer, node, two_valued, parent);
 		return;
 	}
 	put(writer, "exists (");
@@ -320,7 +316,7 @@ put_edge(SqlWriter *writer, const BoundNode *node)
 	new_line(writer);
 	appendStringInfo(&writer->out, "where r.%s = l.lead_id and r.leadflow_rank = 1 and ",
 					 source->lead_column);
-	put_row(writer, node->row, "r", true);
+	put_row(writer, node->row, "r", SEGMENT_AND);
 	put(writer, ")");
 	writer->indent--;
 }
@@ -331,22 +327,22 @@ put_chain(SqlWriter *writer, const BoundNode *node, bool two_valued)
 	ListCell   *lc;
 
 	put(writer, "(");
+	writer->indent++;
 	foreach(lc, node->args)
 	{
 		if (lc != list_head(node->args))
 		{
-			writer->indent++;
 			new_line(writer);
-			writer->indent--;
 			put(writer, node->kind == SEGMENT_AND ? "and " : "or ");
 		}
-		put_condition(writer, lfirst(lc), two_valued);
+		put_condition(writer, lfirst(lc), two_valued, node->kind);
 	}
+	writer->indent--;
 	put(writer, ")");
 }
 
 static void
-put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued)
+put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
 	check_stack_depth();
 
@@ -358,7 +354,7 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued)
 			break;
 		case SEGMENT_NOT:
 			put(writer, "not ");
-			put_condition(writer, linitial(node->args), true);
+			put_condition(writer, linitial(node->args), true, SEGMENT_NOT);
 			break;
 		case SEGMENT_EVERYONE:
 			put(writer, "true");
@@ -367,7 +363,7 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued)
 			put(writer, "false");
 			break;
 		case SEGMENT_BLOCK:
-			put_block(writer, node, two_valued);
+			put_block(writer, node, two_valued, parent);
 			break;
 		case SEGMENT_AGGREGATE:
 			put_aggregate(writer, node);
@@ -398,7 +394,7 @@ SegmentSql(const BoundNode *node)
 		{
 			next_condition(&writer);
 			writer.indent++;
-			put_condition(&writer, lfirst(lc), false);
+			put_condition(&writer, lfirst(lc), false, SEGMENT_AND);
 			writer.indent--;
 		}
 	}
@@ -406,7 +402,7 @@ SegmentSql(const BoundNode *node)
 	{
 		next_condition(&writer);
 		writer.indent++;
-		put_condition(&writer, node, false);
+		put_condition(&writer, node, false, SEGMENT_AND);
 		writer.indent--;
 	}
 	return writer.out.data;

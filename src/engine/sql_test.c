@@ -120,9 +120,12 @@ day_window_sql(const BoundTest *bound, const char *expr)
 		default:
 			elog(ERROR, "unexpected window: %d", test->kind);
 	}
-	sql = psprintf("%s and %s",
-				   first ? from_day(type, expr, first) : psprintf("isfinite(%s)", expr),
-				   last ? through_day(type, expr, last) : before_day(type, expr, end));
+	if (bound->is_event_time && last == today)
+		sql = from_day(type, expr, first);
+	else
+		sql = psprintf("%s and %s",
+					   first ? from_day(type, expr, first) : psprintf("isfinite(%s)", expr),
+					   last ? through_day(type, expr, last) : before_day(type, expr, end));
 	return test->negated ? psprintf("not (%s)", sql) : sql;
 }
 
