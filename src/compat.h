@@ -27,4 +27,9 @@
 	} while (0)
 #endif
 
+/* 16 made one ownership check of many; we only ask for relations */
+#if PG_VERSION_NUM < 160000
+#define object_ownercheck(class_id, object_id, role_id)	pg_class_ownercheck(object_id, role_id)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */

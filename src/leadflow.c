@@ -5,7 +5,9 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "followup/followup.h"
 #include "fmgr.h"
+#include "list/list.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -15,5 +17,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	ListInit();
+	FollowupInit();
 	MarkGUCPrefixReserved("leadflow");
 }

@@ -4,12 +4,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "spi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 #include "zone.h"
@@ -17,7 +19,7 @@
 SpiFrame
 EnterSpi(bool everything)
 {
-	SpiFrame	frame;
+	SpiFrame	frame = {0};
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
@@ -36,11 +38,33 @@ EnterSpi(bool everything)
 	return frame;
 }
 
+SpiFrame
+EnterVerb(bool dry_run)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	SpiFrame	frame;
+
+	if (dry_run)
+		BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	frame = EnterSpi(true);
+	frame.dry_run = dry_run;
+	frame.owner = owner;
+	return frame;
+}
+
 void
 LeaveSpi(SpiFrame frame)
 {
 	SPI_finish();
 	AtEOXact_GUC(true, frame.guc_level);
+	if (frame.dry_run)
+	{
+		RollbackAndReleaseCurrentSubTransaction();
+		CurrentResourceOwner = frame.owner;
+	}
+	MemoryContextSwitchTo(frame.caller);
 }
 
 void

@@ -14,6 +14,8 @@ typedef struct SpiFrame
 {
 	int			guc_level;
 	MemoryContext caller;		/* results that outlive the frame go here */
+	bool		dry_run;		/* what was written is to be forgotten */
+	ResourceOwner owner;
 } SpiFrame;
 
 /*
@@ -22,6 +24,12 @@ typedef struct SpiFrame
  * caller it then fails instead of doing half the work.
  */
 extern SpiFrame EnterSpi(bool everything);
+
+/*
+ * The same for a verb, which works on everything. A dry run is a real run in a
+ * subtransaction that LeaveSpi() rolls back: it cannot disagree with one.
+ */
+extern SpiFrame EnterVerb(bool dry_run);
 extern void LeaveSpi(SpiFrame frame);
 
 /* Arguments of a statement, collected one by one. */

@@ -26,3 +26,67 @@ IF first_time THEN
            ('再アプローチ通知', 'contact_today', 'daily at 08:00')
     ON CONFLICT (name) DO NOTHING;
 END IF;
+
+-- A reminder is announced on channel leadflow, with how many members it is
+-- about. One that was missed is caught up within its own local day only.
+CREATE OR REPLACE FUNCTION leadflow.run_reminders(at timestamptz) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH done AS (
+        UPDATE leadflow.schedule AS s
+           SET done_through = d.due_at
+          FROM (SELECT e.name, z.zone, leadflow.last_run(e.cadence, $1, z.zone) AS due_at
+                  FROM leadflow.schedule AS e,
+                       LATERAL (SELECT coalesce(e.zone, (SELECT value FROM leadflow.setting WHERE name = 'zone'))) AS z (zone)
+                 WHERE e.enabled) AS d
+         WHERE d.name = s.name AND d.due_at > greatest(s.created_at, s.done_through)
+        RETURNING s.name, s.kind, d.due_at, leadflow.local_date(d.due_at, d.zone) AS day,
+                  leadflow.local_date($1, d.zone) AS today
+    ), notice AS (
+        SELECT d.name,
+               jsonb_build_object('reminder', d.name, 'kind', d.kind, 'due_at', d.due_at, 'members',
+                   (SELECT count(*)
+                      FROM leadflow.member AS m
+                     WHERE m.left_at IS NULL
+                       AND CASE d.kind
+                               WHEN 'due_tomorrow' THEN m.state <> 'done' AND m.due_on = d.day + 1
+                               WHEN 'contact_today' THEN m.state <> 'done' AND m.next_contact_on = d.day
+                               ELSE m.state = 'not_started'
+                           END)) AS payload
+          FROM done AS d
+         WHERE d.day = d.today
+    )
+    SELECT count(*) FROM notice, LATERAL pg_notify('leadflow', payload::text)
+$function$;
+COMMENT ON FUNCTION leadflow.run_reminders(timestamptz) IS
+    'part of run_due: announce the reminders that are due on channel leadflow; returns how many';
+
+CREATE OR REPLACE VIEW leadflow.schedule_status WITH (security_invoker = true) AS
+SELECT l.name AS list,
+       l.cadence,
+       z.zone,
+       r.as_of AS last_run,
+       CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
+           CASE WHEN d.due_at > d.done_through THEN d.due_at
+                ELSE leadflow.next_run(l.cadence, greatest(now(), d.done_through), z.zone)
+           END
+       END AS next_run,
+       CASE WHEN r.error IS NOT NULL THEN format('failed (attempt %s): %s', r.attempts, r.error)
+            WHEN r.finished IS NOT NULL THEN format('%s added, %s removed, %s kept', r.added, r.removed, r.kept)
+            WHEN r.started IS NOT NULL THEN 'running'
+            ELSE 'never run'
+       END AS last_outcome
+  FROM leadflow.list AS l
+ CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
+ CROSS JOIN LATERAL (SELECT leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
+                            greatest(l.created_at, l.done_through) AS done_through) AS d
+  LEFT JOIN LATERAL (SELECT * FROM leadflow.refresh_run AS e
+                      WHERE e.list_id = l.list_id ORDER BY e.run_id DESC LIMIT 1) AS r ON true
+ WHERE l.cadence IS NOT NULL;
+COMMENT ON VIEW leadflow.schedule_status IS 'when each list was and will be refreshed, and how it went (更新予定)';
+COMMENT ON COLUMN leadflow.schedule_status.list IS 'list (リスト名)';
+COMMENT ON COLUMN leadflow.schedule_status.cadence IS 'cadence (更新周期)';
+COMMENT ON COLUMN leadflow.schedule_status.zone IS 'time zone its days are counted in (タイムゾーン)';
+COMMENT ON COLUMN leadflow.schedule_status.last_run IS 'instant of the last refresh (最終更新)';
+COMMENT ON COLUMN leadflow.schedule_status.next_run IS 'when it is due next; past when it is overdue (次回更新)';
+COMMENT ON COLUMN leadflow.schedule_status.last_outcome IS 'what the last refresh did, or why it failed (結果)';

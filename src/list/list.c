@@ -1,0 +1,250 @@
+/*
+ * list.c
+ *		Lists as such: finding and locking them, making and closing them, and
+ *		what list('...') means in a segment.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "list/list.h"
+#include "segment/segment.h"
+#include "source/source.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(create_list);
+PG_FUNCTION_INFO_V1(close_list);
+
+static List *
+list_names(void)
+{
+	List	   *names = NIL;
+	uint64		rows = SpiRead("SELECT name FROM leadflow.list ORDER BY name", NULL);
+
+	for (uint64 row = 1; row <= rows; row++)
+		names = lappend(names, SpiText(row, 1));
+	return names;
+}
+
+/* list('X'): its members at the instant of evaluation, by its history */
+static char *
+list_condition(const char *name, List **known_names)
+{
+	SpiArgs		args = {0};
+
+	AddTextArg(&args, name);
+	if (SpiRead("SELECT list_id FROM leadflow.list WHERE name = $1", &args) == 0)
+	{
+		*known_names = list_names();
+		return NULL;
+	}
+	return psprintf("exists (select from leadflow.member as m where m.lead_id = l.lead_id"
+					" and m.list_id = " INT64_FORMAT " and m.entered_at <= $1"
+					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
+}
+
+void
+ListInit(void)
+{
+	RegisterNamedSet("list", list_condition);
+}
+
+/* ---- finding and locking ------------------------------------------------------ */
+
+static LeadList *
+lock_list(const char *condition, SpiArgs *args, bool skip_locked)
+{
+	char	   *sql = psprintf("SELECT list_id, name, status = 'open', segment, mode = 'mirror', zone,"
+							   " changed_at, done_through FROM leadflow.list WHERE %s"
+							   " FOR NO KEY UPDATE%s", condition, skip_locked ? " SKIP LOCKED" : "");
+	LeadList   *list;
+	bool		isnull;
+
+	if (SpiRun(sql, args) == 0)
+		return NULL;
+	list = palloc0(sizeof(LeadList));
+	list->list_id = SpiBigint(1, 1);
+	list->name = SpiText(1, 2);
+	list->open = DatumGetBool(SpiDatum(1, 3, &isnull));
+	list->segment = SpiText(1, 4);
+	list->mirror = DatumGetBool(SpiDatum(1, 5, &isnull));
+	list->zone = SpiText(1, 6);
+	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
+	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
+	list->zone = ResolveZone(list->zone);
+	return list;
+}
+
+LeadList *
+LockListById(int64 list_id, bool skip_locked)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, list_id);
+	return lock_list("list_id = $1", &args, skip_locked);
+}
+
+/* Verbs are declared twice, for a list's name and for its id. */
+LeadList *
+LockList(FunctionCallInfo fcinfo, int argument)
+{
+	SpiArgs		args = {0};
+	LeadList   *list;
+	const char *nearest;
+	char	   *name;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the list must not be null")));
+	if (get_fn_expr_argtype(fcinfo->flinfo, argument) == INT8OID)
+	{
+		list = LockListById(PG_GETARG_INT64(argument), false);
+		if (list == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("list " INT64_FORMAT " does not exist", PG_GETARG_INT64(argument)),
+					 errhint("SELECT list_id, name FROM leadflow.list lists them.")));
+		return list;
+	}
+
+	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	AddTextArg(&args, name);
+	list = lock_list("name = $1", &args, false);
+	if (list == NULL)
+	{
+		nearest = NearestName(name, list_names());
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("list \"%s\" does not exist", name),
+				 nearest ? errhint("Did you mean \"%s\"?", nearest) :
+				 errhint("SELECT list_id, name FROM leadflow.list lists them.")));
+	}
+	return list;
+}
+
+void
+RequireOpen(const LeadList *list)
+{
+	if (!list->open)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("list \"%s\" is closed", list->name),
+				 errhint("Open it again with: UPDATE leadflow.list SET status = 'open', closed_at = NULL WHERE list_id = " INT64_FORMAT ";",
+						 list->list_id)));
+}
+
+TimestampTz
+ChangeTime(const LeadList *list)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (TIMESTAMP_NOT_FINITE(list->changed_at) || now > list->changed_at)
+		return now;
+	return list->changed_at + 1;
+}
+
+void
+SetChangedAt(const LeadList *list, TimestampTz changed_at)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, list->list_id);
+	AddTimeArg(&args, changed_at);
+	SpiRun("UPDATE leadflow.list SET changed_at = $2 WHERE list_id = $1", &args);
+}
+
+/* ---- making and closing --------------------------------------------------------- */
+
+static void
+add_argument(SpiArgs *args, FunctionCallInfo fcinfo, int argument, Oid type)
+{
+	if (PG_ARGISNULL(argument))
+		AddNullArg(args, type);
+	else
+		AddArg(args, type, PG_GETARG_DATUM(argument));
+}
+
+/* An argument without which there is no list. */
+static void
+require(bool condition, const char *problem, const char *hint)
+{
+	if (!condition)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", problem),
+				 hint ? errhint("%s", hint) : 0));
+}
+
+Datum
+create_list(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame;
+	SpiArgs		args = {0};
+	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *mode = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	int64		list_id;
+
+	require(name != NULL && name[0] != '\0', "a list needs a name", NULL);
+	require(mode != NULL && (strcmp(mode, "add") == 0 || strcmp(mode, "mirror") == 0),
+			mode ? psprintf("mode \"%s\" is unknown", mode) : "the mode must not be null",
+			"The mode is 'add', where members stay until worked, or 'mirror', where they leave when they no longer match.");
+	require(PG_ARGISNULL(2) || !PG_ARGISNULL(1),
+			"a list without a segment cannot have a cadence",
+			"Give it a segment to be refreshed from, for instance: segment => 'segment(''hot'')'.");
+
+	frame = EnterSpi(false);
+	if (!PG_ARGISNULL(1))
+		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+	if (!PG_ARGISNULL(4))
+		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
+
+	AddTextArg(&args, name);
+	add_argument(&args, fcinfo, 1, LeadflowType("segment"));
+	add_argument(&args, fcinfo, 2, LeadflowType("cadence"));
+	AddTextArg(&args, mode);
+	add_argument(&args, fcinfo, 4, TEXTOID);	/* zone */
+	add_argument(&args, fcinfo, 5, TEXTOID);	/* purpose */
+	add_argument(&args, fcinfo, 6, TEXTOID);	/* kind */
+	add_argument(&args, fcinfo, 7, TEXTOID);	/* talk_script */
+	add_argument(&args, fcinfo, 8, TEXTARRAYOID);	/* visibility */
+	add_argument(&args, fcinfo, 9, TEXTOID);	/* owner */
+	add_argument(&args, fcinfo, 10, INTERVALOID);	/* due_after */
+	add_argument(&args, fcinfo, 11, INTERVALOID);	/* return_after */
+	add_argument(&args, fcinfo, 12, INT4OID);	/* max_members */
+	add_argument(&args, fcinfo, 13, INT4OID);	/* priority */
+	if (SpiRun("INSERT INTO leadflow.list AS l (name, segment, cadence, mode, zone, purpose, kind,"
+			   " talk_script, visibility, owner, due_after, return_after, max_members, priority)"
+			   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, current_user), $11,"
+			   " coalesce($12, interval '0'), $13, coalesce($14, 0))"
+			   " ON CONFLICT (name) DO NOTHING RETURNING l.list_id", &args) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("list \"%s\" already exists", name)));
+	list_id = SpiBigint(1, 1);
+	LeaveSpi(frame);
+	PG_RETURN_INT64(list_id);
+}
+
+Datum
+close_list(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame;
+	SpiArgs		args = {0};
+	LeadList   *list;
+	int64		list_id;
+
+	frame = EnterVerb(!PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
+	list = LockList(fcinfo, 0);
+	list_id = list->list_id;
+	AddBigintArg(&args, list_id);
+	AddTimeArg(&args, ChangeTime(list));
+	AddTextArg(&args, PG_ARGISNULL(1) ? "list closed" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	SpiRun("UPDATE leadflow.member SET left_at = $2, left_by = current_user, left_reason = $3"
+		   " WHERE list_id = $1 AND left_at IS NULL", &args);
+	args.n = 2;
+	SpiRun("UPDATE leadflow.list SET status = 'closed', closed_at = $2, changed_at = $2"
+		   " WHERE list_id = $1 AND status = 'open'", &args);
+	LeaveSpi(frame);
+	PG_RETURN_INT64(list_id);
+}

@@ -1,0 +1,57 @@
+/*
+ * list.h
+ *		Lists: what their verbs share.
+ *
+ * Lock order: a verb that changes who is on a list first locks the list's row
+ * FOR NO KEY UPDATE, one list at a time, and takes its snapshots after that; so
+ * changes of a list are made one after the other. Readers and foreign keys are
+ * not blocked.
+ */
+#ifndef LEADFLOW_LIST_H
+#define LEADFLOW_LIST_H
+
+#include "compat.h"
+#include "fmgr.h"
+#include "spi.h"
+
+typedef struct LeadList
+{
+	int64		list_id;
+	char	   *name;
+	bool		open;
+	char	   *segment;		/* NULL for a list filled by hand */
+	bool		mirror;
+	char	   *zone;			/* resolved */
+	TimestampTz changed_at;
+	TimestampTz done_through;
+} LeadList;
+
+/*
+ * Find and lock the list an argument names, by name or by id; an error where
+ * there is none. With skip_locked, NULL where somebody else has it locked.
+ */
+extern LeadList *LockList(FunctionCallInfo fcinfo, int argument);
+extern LeadList *LockListById(int64 list_id, bool skip_locked);
+
+/* Raise 55000 for a list that is closed. */
+extern void RequireOpen(const LeadList *list);
+
+/* The time of a change made by hand: now, but after the list's latest change. */
+extern TimestampTz ChangeTime(const LeadList *list);
+
+extern void SetChangedAt(const LeadList *list, TimestampTz changed_at);
+
+/* Bring a locked list up to date, its segment as of an instant. */
+typedef struct RefreshResult
+{
+	int64		added;
+	int64		removed;
+	int64		kept;
+} RefreshResult;
+
+extern RefreshResult RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of);
+
+/* Register list('...') for segments; from _PG_init. */
+extern void ListInit(void);
+
+#endif							/* LEADFLOW_LIST_H */

@@ -1,0 +1,87 @@
+-- Lists: made, refreshed, filled and emptied. Each verb takes a list by its name or by its id.
+
+CREATE FUNCTION leadflow.create_list(
+    name text,
+    segment leadflow.segment DEFAULT NULL,
+    cadence leadflow.cadence DEFAULT NULL,
+    mode text DEFAULT 'add',
+    zone text DEFAULT NULL,
+    purpose text DEFAULT NULL,
+    kind text DEFAULT NULL,
+    talk_script text DEFAULT NULL,
+    visibility text[] DEFAULT NULL,
+    owner text DEFAULT NULL,
+    due_after interval DEFAULT NULL,
+    return_after interval DEFAULT NULL,
+    max_members integer DEFAULT NULL,
+    priority integer DEFAULT NULL
+) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.create_list(text, leadflow.segment, leadflow.cadence, text, text, text, text, text, text[], text, interval, interval, integer, integer) IS
+    'make a list; returns its id';
+
+CREATE FUNCTION leadflow.close_list(list text, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.close_list(text, text, boolean) IS
+    'close a list, ending the stays on it with a reason; returns its id';
+
+CREATE FUNCTION leadflow.close_list(list bigint, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.close_list(bigint, text, boolean) IS
+    'close a list, ending the stays on it with a reason; returns its id';
+
+CREATE FUNCTION leadflow.refresh_list(list text, as_of timestamptz DEFAULT now(), dry_run boolean DEFAULT false,
+    OUT added bigint, OUT removed bigint, OUT kept bigint, OUT run_id bigint) RETURNS record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.refresh_list(text, timestamptz, boolean) IS
+    'bring a list up to date with its segment as of an instant; says how many leads entered, left and stayed';
+
+CREATE FUNCTION leadflow.refresh_list(list bigint, as_of timestamptz DEFAULT now(), dry_run boolean DEFAULT false,
+    OUT added bigint, OUT removed bigint, OUT kept bigint, OUT run_id bigint) RETURNS record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.refresh_list(bigint, timestamptz, boolean) IS
+    'bring a list up to date with its segment as of an instant; says how many leads entered, left and stayed';
+
+CREATE FUNCTION leadflow.add_to_list(list text, leads leadflow.leadset, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.add_to_list(text, leadflow.leadset, text, boolean) IS
+    'put leads on a list by hand, lifting what holds them off; returns how many were added';
+
+CREATE FUNCTION leadflow.add_to_list(list bigint, leads leadflow.leadset, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.add_to_list(bigint, leadflow.leadset, text, boolean) IS
+    'put leads on a list by hand, lifting what holds them off; returns how many were added';
+
+CREATE FUNCTION leadflow.add_to_list(list text, leads leadflow.segment, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.add_to_list(text, leadflow.segment, text, boolean) IS
+    'put leads on a list by hand, lifting what holds them off; returns how many were added';
+
+CREATE FUNCTION leadflow.add_to_list(list bigint, leads leadflow.segment, reason text DEFAULT NULL, dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.add_to_list(bigint, leadflow.segment, text, boolean) IS
+    'put leads on a list by hand, lifting what holds them off; returns how many were added';
+
+CREATE FUNCTION leadflow.remove_from_list(list text, leads leadflow.leadset, reason text DEFAULT NULL, hold_for interval DEFAULT NULL,
+    dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.remove_from_list(text, leadflow.leadset, text, interval, boolean) IS
+    'take leads off a list by hand; no refresh brings them back for hold_for, or until add_to_list when null; returns how many left';
+
+CREATE FUNCTION leadflow.remove_from_list(list bigint, leads leadflow.leadset, reason text DEFAULT NULL, hold_for interval DEFAULT NULL,
+    dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.remove_from_list(bigint, leadflow.leadset, text, interval, boolean) IS
+    'take leads off a list by hand; no refresh brings them back for hold_for, or until add_to_list when null; returns how many left';
+
+CREATE FUNCTION leadflow.remove_from_list(list text, leads leadflow.segment, reason text DEFAULT NULL, hold_for interval DEFAULT NULL,
+    dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.remove_from_list(text, leadflow.segment, text, interval, boolean) IS
+    'take leads off a list by hand; no refresh brings them back for hold_for, or until add_to_list when null; returns how many left';
+
+CREATE FUNCTION leadflow.remove_from_list(list bigint, leads leadflow.segment, reason text DEFAULT NULL, hold_for interval DEFAULT NULL,
+    dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.remove_from_list(bigint, leadflow.segment, text, interval, boolean) IS
+    'take leads off a list by hand; no refresh brings them back for hold_for, or until add_to_list when null; returns how many left';

@@ -1,0 +1,181 @@
+/*
+ * member.c
+ *		Putting leads on a list and taking them off by hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "list/list.h"
+#include "segment/segment.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(add_to_list);
+PG_FUNCTION_INFO_V1(remove_from_list);
+
+/* Unknown ids an error message names */
+#define SHOWN_IDS	5
+
+/*
+ * The leads an argument names: verbs are declared twice, for a leadset and for
+ * a segment, which is evaluated as of the time of the change.
+ */
+static Datum
+argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, TimestampTz at)
+{
+	Datum		leads;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the leads must not be null"),
+				 errhint("No leads are '{}'::leadflow.leadset.")));
+	if (get_fn_expr_argtype(fcinfo->flinfo, argument) != LeadflowType("segment"))
+		return PG_GETARG_DATUM(argument);
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	leads = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(argument)), at, list->zone);
+	PopActiveSnapshot();
+	return leads;
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* Every id must be a lead's. */
+static void
+require_leads(Datum leads)
+{
+	SpiArgs		args = {0};
+
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("SELECT string_agg(u.lead_id::text, ', ' ORDER BY u.lead_id)"
+		   " FILTER (WHERE u.n <= " CppAsString2(SHOWN_IDS) "), count(*)"
+		   " FROM (SELECT u.lead_id, row_number() OVER (ORDER BY u.lead_id) AS n"
+		   "  FROM leadflow.unnest($1) AS u (lead_id)"
+		   "  WHERE NOT EXISTS (SELECT FROM leadflow.lead AS l WHERE l.lead_id = u.lead_id)) AS u",
+		   &args);
+	if (SpiBigint(1, 2) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("some of the ids are no leads: %s%s", SpiText(1, 1),
+						SpiBigint(1, 2) > SHOWN_IDS ? ", ..." : ""),
+				 errdetail("Of the ids given, " INT64_FORMAT " are not in leadflow.lead.",
+						   SpiBigint(1, 2))));
+}
+
+/* Say how many leads are not added although asked for, and why. */
+static void
+notice_unreachable(Datum leads)
+{
+	SpiArgs		args = {0};
+
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("SELECT count(*) FROM leadflow.unnest($1) AS u (lead_id)"
+		   " JOIN leadflow.lead AS l USING (lead_id)"
+		   " WHERE l.do_not_contact OR l.deleted_at IS NOT NULL OR l.merged_into IS NOT NULL", &args);
+	if (SpiBigint(1, 1) > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " leads are not added", SpiBigint(1, 1)),
+				 errdetail("They must not be contacted, or are deleted or merged.")));
+}
+
+/* A list with a limit takes no more by hand than by refresh. */
+static void
+require_room(const LeadList *list)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, list->list_id);
+	if (SpiRun("SELECT l.max_members, count(*) FROM leadflow.list AS l"
+			   " JOIN leadflow.member AS m USING (list_id)"
+			   " WHERE l.list_id = $1 AND m.left_at IS NULL"
+			   " GROUP BY l.max_members HAVING count(*) > l.max_members", &args) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("list \"%s\" has no room for these leads", list->name),
+				 errdetail("It would have %s members; its max_members is %s.",
+						   SpiText(1, 2), SpiText(1, 1))));
+}
+
+Datum
+add_to_list(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
+	LeadList   *list = LockList(fcinfo, 0);
+	TimestampTz at = ChangeTime(list);
+	SpiArgs		args = {0};
+	Datum		leads;
+	int64		added;
+
+	RequireOpen(list);
+	leads = argument_leads(fcinfo, 1, list, at);
+	require_leads(leads);
+	notice_unreachable(leads);
+
+	AddBigintArg(&args, list->list_id);
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("DELETE FROM leadflow.hold AS h USING leadflow.unnest($2) AS u (lead_id)"
+		   " WHERE h.list_id = $1 AND h.lead_id = u.lead_id", &args);
+
+	AddTimeArg(&args, at);
+	AddTextArg(&args, list->zone);
+	AddTextArg(&args, text_argument(fcinfo, 2));
+	added = SpiRun("INSERT INTO leadflow.member AS m"
+				   " (lead_id, list_id, entered_at, entered_reason, due_on)"
+				   " SELECT u.lead_id, $1, $3, $5,"
+				   " (SELECT (leadflow.local_date($3, $4) + due_after)::date"
+				   "  FROM leadflow.list WHERE list_id = $1)"
+				   " FROM leadflow.unnest($2) AS u (lead_id) JOIN leadflow.lead AS l USING (lead_id)"
+				   " WHERE NOT l.do_not_contact AND l.deleted_at IS NULL AND l.merged_into IS NULL"
+				   " AND NOT EXISTS (SELECT FROM leadflow.member AS s"
+				   "  WHERE s.lead_id = u.lead_id AND s.list_id = $1 AND s.left_at IS NULL)", &args);
+	if (added > 0)
+	{
+		SetChangedAt(list, at);
+		require_room(list);
+	}
+	LeaveSpi(frame);
+	PG_RETURN_INT64(added);
+}
+
+Datum
+remove_from_list(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
+	LeadList   *list = LockList(fcinfo, 0);
+	TimestampTz at = ChangeTime(list);
+	SpiArgs		args = {0};
+	int64		removed;
+
+	AddBigintArg(&args, list->list_id);
+	AddArg(&args, LeadflowType("leadset"), argument_leads(fcinfo, 1, list, at));
+	AddTimeArg(&args, at);
+	AddTextArg(&args, text_argument(fcinfo, 2));
+	if (PG_ARGISNULL(3))
+		AddNullArg(&args, INTERVALOID);
+	else
+		AddArg(&args, INTERVALOID, PG_GETARG_DATUM(3));
+
+	/* a removal without an end holds until add_to_list() lifts it */
+	removed = SpiRun("WITH gone AS (UPDATE leadflow.member AS m"
+					 " SET left_at = $3, left_by = current_user, left_reason = $4"
+					 " FROM leadflow.unnest($2) AS u (lead_id)"
+					 " WHERE m.list_id = $1 AND m.left_at IS NULL AND m.lead_id = u.lead_id"
+					 " RETURNING m.lead_id)"
+					 " INSERT INTO leadflow.hold AS h (lead_id, list_id, until, reason)"
+					 " SELECT lead_id, $1, $3 + $5, $4 FROM gone"
+					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
+					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
+					 &args);
+	if (removed > 0)
+		SetChangedAt(list, at);
+	LeaveSpi(frame);
+	PG_RETURN_INT64(removed);
+}
