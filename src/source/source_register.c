@@ -1,0 +1,137 @@
+/*
+ * source_register.c
+ *		leadflow.register_source(): put a relation into the registry, checked.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "source/source.h"
+#include "spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(register_source);
+
+/* A column of the relation, required to be of one of some types. */
+static void
+require_column(Oid relation, const char *role, const char *column, const Oid *types, int ntypes,
+			   const char *wanted)
+{
+	AttrNumber	attribute = get_attnum(relation, column);
+	Oid			type;
+
+	if (attribute == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("%s \"%s\" is not a column of \"%s\"", role, column,
+						get_rel_name(relation))));
+	type = getBaseType(get_atttype(relation, attribute));
+	for (int i = 0; i < ntypes; i++)
+		if (type == types[i])
+			return;
+	if (ntypes > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("%s \"%s\" is %s; it must be %s", role, column, format_type_be(type),
+						wanted)));
+}
+
+/* Each lookup names its column, and the key and the name in a table that exists. */
+static void
+require_lookups(Oid relation, Datum lookups)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddArg(&args, JSONBOID, lookups);
+	rows = SpiRead("SELECT l.key, l.value ->> 'column', to_regclass(l.value ->> 'relation'),"
+				   " l.value ->> 'key', l.value ->> 'name', l.value ->> 'relation'"
+				   " FROM jsonb_each($1) AS l", &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		bool		isnull;
+		Oid			table = DatumGetObjectId(SpiDatum(row, 3, &isnull));
+
+		if (SpiText(row, 2) == NULL || SpiText(row, 4) == NULL || SpiText(row, 5) == NULL ||
+			SpiText(row, 6) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("lookup \"%s\" is incomplete", SpiText(row, 1)),
+					 errhint("Write it as {\"rep\": {\"column\": \"rep_id\", \"relation\": \"leadflow.rep\", \"key\": \"rep_id\", \"name\": \"name\"}}.")));
+		if (isnull)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("relation \"%s\" of lookup \"%s\" does not exist",
+							SpiText(row, 6), SpiText(row, 1)),
+					 errhint("Qualify it with its schema.")));
+		require_column(relation, "lookup column", SpiText(row, 2), NULL, 0, NULL);
+		require_column(table, "lookup key", SpiText(row, 4), NULL, 0, NULL);
+		require_column(table, "lookup name", SpiText(row, 5), NULL, 0, NULL);
+	}
+}
+
+static char *
+column_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : NameStr(*PG_GETARG_NAME(argument));
+}
+
+Datum
+register_source(PG_FUNCTION_ARGS)
+{
+	static const Oid id_types[] = {INT8OID, INT4OID, INT2OID};
+	static const Oid time_types[] = {TIMESTAMPTZOID, TIMESTAMPOID, DATEOID};
+	SpiFrame	frame;
+	SpiArgs		args = {0};
+	Oid			relation;
+	char	   *name;
+	char	   *lead_column = column_argument(fcinfo, 2);
+	char	   *key_column = column_argument(fcinfo, 3);
+	char	   *time_column = column_argument(fcinfo, 4);
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || lead_column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a source needs a name, a relation and a lead column")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	relation = PG_GETARG_OID(1);
+	if (name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the name of a source must not be empty")));
+
+	frame = EnterSpi(false);
+	require_column(relation, "lead column", lead_column, id_types, lengthof(id_types),
+				   "an integer or bigint");
+	if (key_column != NULL)
+		require_column(relation, "key column", key_column, NULL, 0, NULL);
+	if (time_column != NULL)
+		require_column(relation, "time column", time_column, time_types, lengthof(time_types),
+					   "a date or a timestamp");
+	if (!PG_ARGISNULL(7))
+		require_lookups(relation, PG_GETARG_DATUM(7));
+
+	AddTextArg(&args, name);
+	AddArg(&args, REGCLASSOID, ObjectIdGetDatum(relation));
+	AddTextArg(&args, lead_column);
+	AddTextArg(&args, key_column);
+	AddTextArg(&args, time_column);
+	AddTextArg(&args, PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5)));
+	for (int i = 6; i <= 7; i++)
+	{
+		if (PG_ARGISNULL(i))
+			AddNullArg(&args, JSONBOID);
+		else
+			AddArg(&args, JSONBOID, PG_GETARG_DATUM(i));
+	}
+	SpiRun("INSERT INTO leadflow.source AS s"
+		   " (name, relation, lead_column, key_column, time_column, label, labels, lookups)"
+		   " VALUES ($1, $2::text, $3, $4, $5, $6, coalesce($7, '{}'), coalesce($8, '{}'))"
+		   " ON CONFLICT (name) DO UPDATE SET relation = excluded.relation,"
+		   " lead_column = excluded.lead_column, key_column = excluded.key_column,"
+		   " time_column = excluded.time_column, label = excluded.label,"
+		   " labels = excluded.labels, lookups = excluded.lookups", &args);
+	LeaveSpi(frame);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
