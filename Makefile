@@ -48,3 +48,31 @@ src/segment/segment_scan.o src/segment/segment_gram.o: src/segment/segment_gram.
 
 # Headers are few and small: any change rebuilds every object.
 $(OBJS): $(wildcard src/*.h src/*/*.h)
+
+# ---- tests and demo -------------------------------------------------------
+# Each does its own set-up, on a machine that has only make. (make says that it
+# found no pg_config there: the packages that bring it come with script/setup.)
+
+SUITES = lint regress isolation tap property pgtap
+.PHONY: ready test $(SUITES:%=test-%) demo demo-clean
+
+# Built as whoever calls; only the installation may need root. Without LLVM
+# bitcode, which is of use only to JIT inlining and takes half of the time.
+ready:
+	@script/setup
+	@echo "Building and installing leadflow"
+	@$(MAKE) -s with_llvm=no $(if $(findstring -j,$(MAKEFLAGS)),,-j2) all
+	@if [ -w "$$($(PG_CONFIG) --pkglibdir)" ]; then $(MAKE) -s with_llvm=no install; \
+	else sudo $(MAKE) -s with_llvm=no PG_CONFIG='$(PG_CONFIG)' install; fi
+
+test: ready
+	@exec env PG_CONFIG='$(PG_CONFIG)' REGRESS_OPTS='$(REGRESS_OPTS)' script/test
+
+$(SUITES:%=test-%): test-%: ready
+	@exec env PG_CONFIG='$(PG_CONFIG)' REGRESS_OPTS='$(REGRESS_OPTS)' script/test $*
+
+demo: ready
+	@exec env PG_CONFIG='$(PG_CONFIG)' script/demo
+
+demo-clean:
+	@exec env PG_CONFIG='$(PG_CONFIG)' script/demo clean
