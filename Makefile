@@ -54,7 +54,7 @@ $(OBJS): $(wildcard src/*.h src/*/*.h)
 # found no pg_config there: the packages that bring it come with script/setup.)
 
 SUITES = lint regress isolation tap property pgtap
-.PHONY: ready test $(SUITES:%=test-%) demo demo-clean
+.PHONY: ready test $(SUITES:%=test-%) demo demo-clean bench
 
 # Built as whoever calls; only the installation may need root. Without LLVM
 # bitcode, which is of use only to JIT inlining and takes half of the time.
@@ -76,3 +76,6 @@ demo: ready
 
 demo-clean:
 	@exec env PG_CONFIG='$(PG_CONFIG)' script/demo clean
+
+bench: ready
+	@exec env PG_CONFIG='$(PG_CONFIG)' script/bench
