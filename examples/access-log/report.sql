@@ -15,7 +15,7 @@ SELECT date_trunc('day', max(visited_at + coalesce(duration, '0')) AT TIME ZONE 
   FROM leadflow.visit \gset
 SELECT :'last_instant'::timestamp AT TIME ZONE :'zone' AS as_of \gset
 
-\echo 'As of' :as_of
+\echo 'As of' :last_instant :zone
 SELECT leadflow.cardinality(leadflow.evaluate(segment::leadflow.segment, as_of => :'as_of', zone => :'zone')) AS leads,
        segment, meaning
   FROM (VALUES
