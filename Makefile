@@ -9,7 +9,7 @@ MODULE_big = leadflow
 # (room.tables.sql, created by leadflow.install()).
 ROOMS = leadset segment form cadence source engine lead list activity followup report
 
-GENERATED = $(patsubst %.y,%.c,$(wildcard src/*/*.y)) $(patsubst %.l,%.c,$(wildcard src/*/*.l))
+GENERATED = $(patsubst %.y,%.c,$(wildcard src/*/*.y)) $(patsubst %.l,%.c,$(wildcard src/*.l))
 OBJS = $(sort $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c) $(GENERATED)))
 SQL_FRAGMENTS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).sql))
 TABLE_FRAGMENTS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).tables.sql))
@@ -40,14 +40,14 @@ leadflow--$(EXTVERSION).sql: src/leadflow.sql $(SQL_FRAGMENTS) src/install.sql
 src/install.sql: src/install.sql.in $(TABLE_FRAGMENTS)
 	script/assemble-install $^ > $@
 
-# ---- the language's scanner and grammar -----------------------------------
+# ---- the languages' scanner and grammars ----------------------------------
 
-src/segment/segment_gram.h: src/segment/segment_gram.c ;
-src/segment/segment_gram.c: BISONFLAGS += -d
-src/segment/segment_scan.o src/segment/segment_gram.o: src/segment/segment_gram.h
+%_gram.h: %_gram.c ;
+%_gram.c: BISONFLAGS += -d
+src/segment/segment_words.o: src/segment/segment_gram.h
 
 # Headers are few and small: any change rebuilds every object.
-$(OBJS): $(wildcard src/*.h src/*/*.h)
+$(OBJS): $(filter-out %_gram.h,$(wildcard src/*.h src/*/*.h))
 
 # ---- tests and demo -------------------------------------------------------
 # Each does its own set-up, on a machine that has only make. (make says that it

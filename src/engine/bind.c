@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "engine/bind.h"
+#include "lexer.h"
 #include "miscadmin.h"
 #include "spi.h"
 
@@ -19,7 +20,7 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 	BindProblem *problem = palloc0(sizeof(BindProblem));
 
 	problem->sqlstate = sqlstate;
-	problem->position = SegmentCharacter(context->text, location);
+	problem->position = CharacterPosition(context->text, location);
 	problem->within = context->within ? llast(context->within) : NULL;
 	problem->message = message;
 	problem->detail = detail;

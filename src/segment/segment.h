@@ -158,7 +158,4 @@ extern const char *SegmentOperatorName(SegmentOperator op);
 extern const char *SegmentTestName(SegmentTestKind kind);
 extern const char *SegmentUnitName(SegmentUnit unit);
 
-/* 1-based character position of a byte offset. */
-extern int	SegmentCharacter(const char *text, int location);
-
 #endif							/* LEADFLOW_SEGMENT_H */

@@ -45,9 +45,9 @@
 }
 
 %{
-extern int	segment_yylex(SEGMENT_YYSTYPE *lval, int *lloc, yyscan_t scanner);
+#define segment_yyerror(location, parser, scanner, message) \
+	LexerGrammarError(&(parser)->lexer, *(location), scanner, message)
 
-static void segment_yyerror(int *lloc, SegmentParser *parser, yyscan_t scanner, const char *message);
 static SegmentNode *make_aggregate(SegmentParser *parser, SegmentFunction function, SegmentNode *of,
 								   SegmentTest *test, int location);
 static SegmentTest *make_string_test(SegmentParser *parser, SegmentTestKind kind, char *string,
@@ -55,10 +55,11 @@ static SegmentTest *make_string_test(SegmentParser *parser, SegmentTestKind kind
 static SegmentTest *negate(SegmentTest *test);
 %}
 
-%token <str> IDENT QUOTED_IDENT STRING NUMBER
-%token LESS_EQUALS GREATER_EQUALS NOT_EQUALS
+/* The lexer's tokens, numbered as it numbers them. */
+%token <str> IDENT 258 QUOTED_IDENT 259 STRING 260 NUMBER 261
+%token LESS_EQUALS 262 GREATER_EQUALS 263 NOT_EQUALS 264
 
-/* In the order of the scanner's table. */
+/* Words, in the order of segment_words.c. */
 %token <str> AFTER AGO AND AT AVG BEFORE BETWEEN CONTAINS COUNT DAY DAYS DISTINCT EMPTY ENDS
 %token <str> EVERYONE FALSE_P FIRST HOUR HOURS IN_P IS LAST LEAST LESS LIKE MATCHES MAX MIN
 %token <str> MINUTE MINUTES MONTH MONTHS MORE MOST NEXT NO NOT NULL_P ONE OR QUARTER STARTS SUM
@@ -220,16 +221,16 @@ row:
 
 comparison:
 	value_comparison
-	| IS NULL_P					{ $$ = SegmentMakeTest(parser, SEGMENT_IS_NULL, @1); }
-	| IS NOT NULL_P				{ $$ = negate(SegmentMakeTest(parser, SEGMENT_IS_NULL, @1)); }
-	| IS EMPTY					{ $$ = SegmentMakeTest(parser, SEGMENT_IS_EMPTY, @1); }
-	| IS NOT EMPTY				{ $$ = negate(SegmentMakeTest(parser, SEGMENT_IS_EMPTY, @1)); }
+	| IS NULL_P					{ $$ = SegmentMakeTest(SEGMENT_IS_NULL, @1); }
+	| IS NOT NULL_P				{ $$ = negate(SegmentMakeTest(SEGMENT_IS_NULL, @1)); }
+	| IS EMPTY					{ $$ = SegmentMakeTest(SEGMENT_IS_EMPTY, @1); }
+	| IS NOT EMPTY				{ $$ = negate(SegmentMakeTest(SEGMENT_IS_EMPTY, @1)); }
 	;
 
 value_comparison:
 	operator value
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_COMPARE, @1);
+			$$ = SegmentMakeTest(SEGMENT_COMPARE, @1);
 			$$->op = $1;
 			$$->values = list_make1($2);
 		}
@@ -247,24 +248,24 @@ value_comparison:
 		{ $$ = SegmentMakeWindow(parser, SEGMENT_AGO, $1, NULL, $2, @1); }
 	| IN_P which period
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_PERIOD, @1);
+			$$ = SegmentMakeTest(SEGMENT_PERIOD, @1);
 			$$->n = $2;
 			$$->unit = $3;
 		}
 	| TODAY
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_PERIOD, @1);
+			$$ = SegmentMakeTest(SEGMENT_PERIOD, @1);
 			$$->unit = SEGMENT_DAY;
 		}
 	| YESTERDAY
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_PERIOD, @1);
+			$$ = SegmentMakeTest(SEGMENT_PERIOD, @1);
 			$$->n = -1;
 			$$->unit = SEGMENT_DAY;
 		}
 	| TOMORROW
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_PERIOD, @1);
+			$$ = SegmentMakeTest(SEGMENT_PERIOD, @1);
 			$$->n = 1;
 			$$->unit = SEGMENT_DAY;
 		}
@@ -273,20 +274,20 @@ value_comparison:
 negatable:
 	IN_P '(' values ')'
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_IN, @1);
+			$$ = SegmentMakeTest(SEGMENT_IN, @1);
 			$$->values = $3;
 		}
 	| BETWEEN value AND value
 		{
-			$$ = SegmentMakeTest(parser, SEGMENT_BETWEEN, @1);
+			$$ = SegmentMakeTest(SEGMENT_BETWEEN, @1);
 			$$->values = list_make2($2, $4);
 		}
 	| BETWEEN value AND value unit AGO
 		{
 			if ($2->kind != SEGMENT_NUMBER)
-				SegmentSyntaxError(parser, @2, 0, "a window needs a number here");
+				LexerError(&parser->lexer, @2, 0, "a window needs a number here");
 			if ($4->kind != SEGMENT_NUMBER)
-				SegmentSyntaxError(parser, @4, 0, "a window needs a number here");
+				LexerError(&parser->lexer, @4, 0, "a window needs a number here");
 			$$ = SegmentMakeWindow(parser, SEGMENT_BETWEEN_AGO, $2->text, $4->text, $5, @1);
 		}
 	| string_operator STRING
@@ -391,18 +392,6 @@ common_word:
 
 %%
 
-static void
-segment_yyerror(int *lloc, SegmentParser *parser, yyscan_t scanner, const char *message)
-{
-	if (strcmp(message, "memory exhausted") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
-				 errmsg("segment is nested too deeply"),
-				 errdetail("The limit was reached at character %d.",
-						   SegmentCharacter(parser->text, *lloc))));
-	SegmentSyntaxError(parser, *lloc, segment_token_end(scanner) - *lloc, NULL);
-}
-
 static SegmentNode *
 make_aggregate(SegmentParser *parser, SegmentFunction function, SegmentNode *of, SegmentTest *test,
 			   int location)
@@ -417,7 +406,7 @@ static SegmentTest *
 make_string_test(SegmentParser *parser, SegmentTestKind kind, char *string, int location,
 				 int string_location)
 {
-	SegmentTest *test = SegmentMakeTest(parser, kind, location);
+	SegmentTest *test = SegmentMakeTest(kind, location);
 
 	test->values = list_make1(SegmentMakeValue(parser, SEGMENT_STRING, string, false,
 											   string_location));

@@ -129,40 +129,14 @@ SegmentUnitName(SegmentUnit unit)
 	pg_unreachable();
 }
 
-static void
-put_quoted(StringInfo out, const char *text, char quote)
-{
-	appendStringInfoChar(out, quote);
-	for (const char *c = text; *c; c++)
-	{
-		if (*c == quote)
-			appendStringInfoChar(out, quote);
-		appendStringInfoChar(out, *c);
-	}
-	appendStringInfoChar(out, quote);
-}
-
 /*
- * Would the scanner read the bare name as that name? Keywords are quoted even
- * where they could stand bare: a reader need not know the rule.
+ * Keywords are quoted even where they could stand bare: a reader need not know
+ * the rule.
  */
-static bool
-is_bare_name(const char *name)
-{
-	for (const char *c = name; *c; c++)
-		if (!((*c >= 'a' && *c <= 'z') || *c == '_' || IS_HIGHBIT_SET(*c) ||
-			  (*c >= '0' && *c <= '9' && c > name)))
-			return false;
-	return SegmentKeyword(name) == 0 && strcmp(SegmentFoldWidth(name), name) == 0;
-}
-
 static void
 put_name(StringInfo out, const char *name)
 {
-	if (is_bare_name(name))
-		appendStringInfoString(out, name);
-	else
-		put_quoted(out, name, '"');
+	AppendName(out, name, SegmentKeyword(name) != 0);
 }
 
 /* A name as it is written in a segment, quoted where it must be. */
@@ -180,7 +154,7 @@ static void
 put_value(StringInfo out, const SegmentValue *value)
 {
 	if (value->kind == SEGMENT_STRING)
-		put_quoted(out, value->text, '\'');
+		AppendQuoted(out, value->text, '\'');
 	else
 		appendStringInfoString(out, value->text);
 }
@@ -366,7 +340,7 @@ put_node(StringInfo out, const SegmentNode *node)
 		case SEGMENT_NAMED:
 			put_name(out, node->source);
 			appendStringInfoChar(out, '(');
-			put_quoted(out, node->name, '\'');
+			AppendQuoted(out, node->name, '\'');
 			appendStringInfoChar(out, ')');
 			if (node->test != NULL)
 			{

@@ -1,189 +1,13 @@
 /*
  * segment_parse.c
- *		From text to tree: width folding, the nodes' constructors with their
- *		limits, and the errors of scanner and grammar.
+ *		From text to tree: the nodes' constructors with their limits.
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "segment/segment_parse.h"
-#include "utils/memutils.h"
 
 /* Windows reach this far at the most, whatever their unit. */
 #define MAX_WINDOW_YEARS	2000
-
-/* Digits of a number literal, sign and point aside */
-#define MAX_NUMBER_DIGITS	1000
-
-/* How much of an offending literal an error message shows. */
-#define SHOWN_CHARACTERS	60
-
-/* The ASCII twin of a sign an IME types, or 0. */
-static char
-narrow_twin(pg_wchar wide)
-{
-	if (wide == 0x3000 || wide == 0x00A0)	/* ideographic and no-break space */
-		return ' ';
-	if (wide >= 0xFF10 && wide <= 0xFF19)	/* full-width digits */
-		return '0' + (wide - 0xFF10);
-	switch (wide)
-	{
-		case 0xFF01:
-			return '!';
-		case 0xFF08:
-			return '(';
-		case 0xFF09:
-			return ')';
-		case 0xFF0C:
-			return ',';
-		case 0xFF0D:
-			return '-';
-		case 0xFF0E:
-			return '.';
-		case 0xFF1C:
-			return '<';
-		case 0xFF1D:
-			return '=';
-		case 0xFF1E:
-			return '>';
-	}
-	return 0;
-}
-
-/*
- * Replace full-width signs outside quotes by their ASCII twins, one character
- * by one, so that character positions stay what the user sees. Comments may
- * contain quotes, hence they are followed too. The work is done in UTF-8, the
- * only encoding whose code points we know.
- */
-char *
-SegmentFoldWidth(const char *text)
-{
-	int			length = strlen(text);
-	const unsigned char *from;
-	char	   *folded;
-	char	   *to;
-	char		quote = '\0';	/* ' or " inside quotes, - or * in comments */
-	int			comments = 0;
-	bool		ascii = true;
-
-	for (const char *c = text; *c && ascii; c++)
-		ascii = !IS_HIGHBIT_SET(*c);
-	if (ascii)
-		return pstrdup(text);
-
-	from = pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length,
-									 GetDatabaseEncoding(), PG_UTF8);
-	to = folded = palloc(strlen((const char *) from) + 1);
-
-	while (*from)
-	{
-		int			width = pg_utf_mblen(from);
-		char		twin = 0;
-
-		if (quote == '\0')
-		{
-			if (width > 1)
-				twin = narrow_twin(utf8_to_unicode(from));
-			else if (*from == '\'' || *from == '"')
-				quote = *from;
-			else if (from[0] == '-' && from[1] == '-')
-				quote = '-';
-			else if (from[0] == '/' && from[1] == '*')
-				quote = '*';
-		}
-		else if (*from == (unsigned char) quote && quote != '-' && quote != '*')
-			quote = '\0';		/* a doubled quote reopens at once */
-		else if (quote == '-' && (*from == '\n' || *from == '\r'))
-			quote = '\0';
-
-		if (quote == '*')
-		{
-			/* two characters at a time where they open or close a comment */
-			bool		opens = from[0] == '/' && from[1] == '*';
-			bool		closes = from[0] == '*' && from[1] == '/';
-
-			if (opens || closes)
-			{
-				*to++ = *from++;
-				comments += opens ? 1 : -1;
-				if (comments == 0)
-					quote = '\0';
-			}
-		}
-
-		if (twin)
-			*to++ = twin;
-		else
-		{
-			memcpy(to, from, width);
-			to += width;
-		}
-		from += width;
-	}
-	*to = '\0';
-
-	return (char *) pg_do_encoding_conversion((unsigned char *) folded, to - folded,
-											  PG_UTF8, GetDatabaseEncoding());
-}
-
-/* Fold the case of ASCII letters, as identifiers do. */
-char *
-SegmentFoldCase(const char *word, int length)
-{
-	char	   *folded = pnstrdup(word, length);
-
-	for (char *c = folded; *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c += 'a' - 'A';
-	return folded;
-}
-
-/* The 1-based position, in characters, of a byte offset. */
-int
-SegmentCharacter(const char *text, int location)
-{
-	return pg_mbstrlen_with_len(text, location) + 1;
-}
-
-/* A literal as error messages show it: whole when short, else its beginning. */
-static char *
-shown(const char *text, int length)
-{
-	int			kept = pg_mbcharcliplen(text, length, SHOWN_CHARACTERS);
-
-	return kept < length ? psprintf("%.*s...", kept, text) : pnstrdup(text, length);
-}
-
-/* Report bad syntax at a token; the problem is NULL where the grammar has no more to say. */
-void
-SegmentSyntaxError(SegmentParser *parser, int location, int length, const char *problem)
-{
-	int			text_length = strlen(parser->text);
-	char	   *near;
-
-	location = Min(location, text_length);
-	length = Min(length, text_length - location);
-	if (length > 0)
-		length = Max(length, pg_mblen(parser->text + location));
-	else
-		length = location < text_length ? pg_mblen(parser->text + location) : 0;
-	near = shown(parser->text + location, length);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_SYNTAX_ERROR),
-			 errmsg("invalid input syntax for %s: \"%s\"",
-					parser->blocks ? "segment formula" : "type segment",
-					shown(parser->text, text_length)),
-			 location == text_length ?
-			 errdetail("Unexpected end of input at character %d%s%s.",
-					   SegmentCharacter(parser->text, location),
-					   problem ? ": " : "", problem ? problem : "") :
-			 errdetail("Syntax error at or near \"%s\" at character %d%s%s.",
-					   near, SegmentCharacter(parser->text, location),
-					   problem ? ": " : "", problem ? problem : "")));
-}
 
 static void
 count_node(int *nnodes)
@@ -231,7 +55,7 @@ SegmentMakeBool(SegmentKind kind, SegmentNode *left, SegmentNode *right)
 }
 
 SegmentTest *
-SegmentMakeTest(SegmentParser *parser, SegmentTestKind kind, int location)
+SegmentMakeTest(SegmentTestKind kind, int location)
 {
 	SegmentTest *test = palloc0(sizeof(SegmentTest));
 
@@ -271,49 +95,22 @@ window_size(SegmentParser *parser, const char *number, SegmentUnit unit, int loc
 	int64		limit = (int64) MAX_WINDOW_YEARS * units_per_year(unit);
 
 	if (strchr(number, '.') != NULL || number[0] == '-')
-		SegmentSyntaxError(parser, location, 0, "a window is a whole number, not below zero");
+		LexerError(&parser->lexer, location, 0, "a window is a whole number, not below zero");
 	if (strlen(number) > 10 || strtoll(number, NULL, 10) > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("window of %s %ss is too long", shown(number, strlen(number)),
+				 errmsg("window of %s %ss is too long", ShownLiteral(number),
 						SegmentUnitName(unit)),
 				 errdetail("The window at character %d reaches more than %d years.",
-						   SegmentCharacter(parser->text, location), MAX_WINDOW_YEARS)));
+						   CharacterPosition(parser->lexer.text, location), MAX_WINDOW_YEARS)));
 	return (int) strtoll(number, NULL, 10);
-}
-
-/* A number without superfluous zeros. */
-static char *
-normalize_number(SegmentParser *parser, const char *number, int location)
-{
-	int			length = strlen(number);
-
-	if (length > MAX_NUMBER_DIGITS)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number \"%s\" is too long", shown(number, length)),
-				 errdetail("The number at character %d has more than %d digits.",
-						   SegmentCharacter(parser->text, location), MAX_NUMBER_DIGITS)));
-	while (number[0] == '0' && number[1] >= '0' && number[1] <= '9')
-	{
-		number++;
-		length--;
-	}
-	if (strchr(number, '.') != NULL)
-	{
-		while (number[length - 1] == '0')
-			length--;
-		if (number[length - 1] == '.')
-			length--;
-	}
-	return pnstrdup(number, length);
 }
 
 SegmentTest *
 SegmentMakeWindow(SegmentParser *parser, SegmentTestKind kind, char *n, char *m, SegmentUnit unit,
 				  int location)
 {
-	SegmentTest *test = SegmentMakeTest(parser, kind, location);
+	SegmentTest *test = SegmentMakeTest(kind, location);
 
 	test->unit = unit;
 	test->n = window_size(parser, n, unit, location);
@@ -326,12 +123,12 @@ SegmentMakeWindow(SegmentParser *parser, SegmentTestKind kind, char *n, char *m,
 					 errmsg("window between %d and %d %ss ago ends before it starts",
 							test->n, test->m, SegmentUnitName(unit)),
 					 errdetail("The window is at character %d.",
-							   SegmentCharacter(parser->text, location)),
+							   CharacterPosition(parser->lexer.text, location)),
 					 errhint("Write the smaller number first: between %d and %d %ss ago.",
 							 test->m, test->n, SegmentUnitName(unit))));
 	}
 	else if (kind == SEGMENT_AGO && unit <= SEGMENT_HOUR)
-		SegmentSyntaxError(parser, location, 0,
+		LexerError(&parser->lexer, location, 0,
 						   "an exact time ago needs days or more; write \"within\" or \"at least\" for hours");
 	return test;
 }
@@ -348,7 +145,7 @@ SegmentMakeValue(SegmentParser *parser, SegmentValueKind kind, char *text, bool 
 	value->location = location;
 	if (kind == SEGMENT_NUMBER)
 	{
-		value->text = normalize_number(parser, text, location);
+		value->text = NormalizeNumber(&parser->lexer, text, location);
 		if (negative && strcmp(value->text, "0") != 0)
 			value->text = psprintf("-%s", value->text);
 	}
@@ -363,15 +160,15 @@ SegmentFormulaBlock(SegmentParser *parser, char *number, int location)
 	SegmentNode *node;
 
 	if (parser->blocks == NULL)
-		SegmentSyntaxError(parser, location, strlen(number), NULL);
+		LexerError(&parser->lexer, location, strlen(number), NULL);
 	if (strchr(number, '.') != NULL || strlen(number) > 6 ||
 		(block = atoi(number)) < 1 || block > parser->nblocks)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("formula refers to block %s, but there are %d blocks",
-						shown(number, strlen(number)), parser->nblocks),
+						ShownLiteral(number), parser->nblocks),
 				 errdetail("The number is at character %d of the formula.",
-						   SegmentCharacter(parser->text, location)),
+						   CharacterPosition(parser->lexer.text, location)),
 				 errhint("Blocks are numbered from 1: compose('1 AND NOT 2', 'application', 'activity').")));
 	parser->block_used[block - 1] = true;
 
@@ -382,13 +179,13 @@ SegmentFormulaBlock(SegmentParser *parser, char *number, int location)
 	return node;
 }
 
-/* Run scanner and grammar over the parser's text. */
+/* Run scanner and grammar over a text. */
 static SegmentNode *
-run_parser(SegmentParser *parser)
+run_parser(SegmentParser *parser, const char *text, const char *what)
 {
 	yyscan_t	scanner;
 
-	segment_scan_begin(parser, &scanner);
+	LexerBegin(&parser->lexer, text, what, &scanner);
 	if (segment_yyparse(parser, scanner) != 0)
 		elog(ERROR, "segment grammar failed without an error");
 	return parser->result;
@@ -399,8 +196,7 @@ SegmentParse(const char *text)
 {
 	SegmentParser parser = {0};
 
-	parser.text = SegmentFoldWidth(text);
-	return run_parser(&parser);
+	return run_parser(&parser, text, "type segment");
 }
 
 /* Parse a formula such as "1 and not 2" over the blocks its numbers stand for. */
@@ -410,11 +206,10 @@ SegmentParseFormula(const char *formula, SegmentNode **blocks, int nblocks)
 	SegmentParser parser = {0};
 	SegmentNode *result;
 
-	parser.text = SegmentFoldWidth(formula);
 	parser.blocks = blocks;
 	parser.nblocks = nblocks;
 	parser.block_used = palloc0(nblocks * sizeof(bool));
-	result = run_parser(&parser);
+	result = run_parser(&parser, formula, "segment formula");
 
 	for (int i = 0; i < nblocks; i++)
 		if (!parser.block_used[i])

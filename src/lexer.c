@@ -1,0 +1,241 @@
+/*
+ * lexer.c
+ *		What the languages share beside their scanner: width folding, errors,
+ *		and the writing of what can be read again.
+ */
+#include "postgres.h"
+
+#include "lexer.h"
+#include "mb/pg_wchar.h"
+
+/* Digits of a number literal, sign and point aside */
+#define MAX_NUMBER_DIGITS	1000
+
+/* How much of an offending literal an error message shows. */
+#define SHOWN_CHARACTERS	60
+
+/* The ASCII twin of a sign an IME types, or 0. */
+static char
+narrow_twin(pg_wchar wide)
+{
+	if (wide == 0x3000 || wide == 0x00A0)	/* ideographic and no-break space */
+		return ' ';
+	if (wide >= 0xFF10 && wide <= 0xFF19)	/* full-width digits */
+		return '0' + (wide - 0xFF10);
+	switch (wide)
+	{
+		case 0xFF01:
+			return '!';
+		case 0xFF08:
+			return '(';
+		case 0xFF09:
+			return ')';
+		case 0xFF0C:
+			return ',';
+		case 0xFF0D:
+			return '-';
+		case 0xFF0E:
+			return '.';
+		case 0xFF1C:
+			return '<';
+		case 0xFF1D:
+			return '=';
+		case 0xFF1E:
+			return '>';
+	}
+	return 0;
+}
+
+/*
+ * Replace full-width signs outside quotes by their ASCII twins, one character
+ * by one, so that character positions stay what the user sees. Comments may
+ * contain quotes, hence they are followed too. The work is done in UTF-8, the
+ * only encoding whose code points we know.
+ */
+char *
+FoldWidth(const char *text)
+{
+	int			length = strlen(text);
+	const unsigned char *from;
+	char	   *folded;
+	char	   *to;
+	char		quote = '\0';	/* ' or " inside quotes, - or * in comments */
+	int			comments = 0;
+	bool		ascii = true;
+
+	for (const char *c = text; *c && ascii; c++)
+		ascii = !IS_HIGHBIT_SET(*c);
+	if (ascii)
+		return pstrdup(text);
+
+	from = pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length,
+									 GetDatabaseEncoding(), PG_UTF8);
+	to = folded = palloc(strlen((const char *) from) + 1);
+
+	while (*from)
+	{
+		int			width = pg_utf_mblen(from);
+		char		twin = 0;
+
+		if (quote == '\0')
+		{
+			if (width > 1)
+				twin = narrow_twin(utf8_to_unicode(from));
+			else if (*from == '\'' || *from == '"')
+				quote = *from;
+			else if (from[0] == '-' && from[1] == '-')
+				quote = '-';
+			else if (from[0] == '/' && from[1] == '*')
+				quote = '*';
+		}
+		else if (*from == (unsigned char) quote && quote != '-' && quote != '*')
+			quote = '\0';		/* a doubled quote reopens at once */
+		else if (quote == '-' && (*from == '\n' || *from == '\r'))
+			quote = '\0';
+
+		if (quote == '*')
+		{
+			/* two characters at a time where they open or close a comment */
+			bool		opens = from[0] == '/' && from[1] == '*';
+			bool		closes = from[0] == '*' && from[1] == '/';
+
+			if (opens || closes)
+			{
+				*to++ = *from++;
+				comments += opens ? 1 : -1;
+				if (comments == 0)
+					quote = '\0';
+			}
+		}
+
+		if (twin)
+			*to++ = twin;
+		else
+		{
+			memcpy(to, from, width);
+			to += width;
+		}
+		from += width;
+	}
+	*to = '\0';
+
+	return (char *) pg_do_encoding_conversion((unsigned char *) folded, to - folded,
+											  PG_UTF8, GetDatabaseEncoding());
+}
+
+/* The 1-based position, in characters, of a byte offset. */
+int
+CharacterPosition(const char *text, int location)
+{
+	return pg_mbstrlen_with_len(text, location) + 1;
+}
+
+/* The beginning of a text of the given length, marked where something is cut off. */
+static char *
+shown(const char *text, int length)
+{
+	int			kept = pg_mbcharcliplen(text, length, SHOWN_CHARACTERS);
+
+	return kept < length ? psprintf("%.*s...", kept, text) : pnstrdup(text, length);
+}
+
+char *
+ShownLiteral(const char *text)
+{
+	return shown(text, strlen(text));
+}
+
+void
+LexerError(const Lexer *lexer, int location, int length, const char *problem)
+{
+	int			text_length = strlen(lexer->text);
+
+	location = Min(location, text_length);
+	length = Min(length, text_length - location);
+	if (location < text_length)
+		length = Max(length, pg_mblen(lexer->text + location));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("invalid input syntax for %s: \"%s\"", lexer->what,
+					ShownLiteral(lexer->text)),
+			 location == text_length ?
+			 errdetail("Unexpected end of input at character %d%s%s.",
+					   CharacterPosition(lexer->text, location),
+					   problem ? ": " : "", problem ? problem : "") :
+			 errdetail("Syntax error at or near \"%s\" at character %d%s%s.",
+					   shown(lexer->text + location, length),
+					   CharacterPosition(lexer->text, location),
+					   problem ? ": " : "", problem ? problem : "")));
+}
+
+void
+LexerGrammarError(const Lexer *lexer, int location, yyscan_t scanner, const char *message)
+{
+	if (strcmp(message, "memory exhausted") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("input for %s is nested too deeply", lexer->what),
+				 errdetail("The limit was reached at character %d.",
+						   CharacterPosition(lexer->text, location))));
+	LexerError(lexer, location, LexerTokenEnd(scanner) - location, NULL);
+}
+
+char *
+NormalizeNumber(const Lexer *lexer, const char *number, int location)
+{
+	int			length = strlen(number);
+
+	if (length > MAX_NUMBER_DIGITS)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("number \"%s\" is too long", shown(number, length)),
+				 errdetail("The number at character %d has more than %d digits.",
+						   CharacterPosition(lexer->text, location), MAX_NUMBER_DIGITS)));
+	while (number[0] == '0' && number[1] >= '0' && number[1] <= '9')
+	{
+		number++;
+		length--;
+	}
+	if (strchr(number, '.') != NULL)
+	{
+		while (number[length - 1] == '0')
+			length--;
+		if (number[length - 1] == '.')
+			length--;
+	}
+	return pnstrdup(number, length);
+}
+
+void
+AppendQuoted(StringInfo out, const char *text, char quote)
+{
+	appendStringInfoChar(out, quote);
+	for (const char *c = text; *c; c++)
+	{
+		if (*c == quote)
+			appendStringInfoChar(out, quote);
+		appendStringInfoChar(out, *c);
+	}
+	appendStringInfoChar(out, quote);
+}
+
+/* Would the scanner read the bare name as a word, and as that one? */
+static bool
+is_word(const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if (!((*c >= 'a' && *c <= 'z') || *c == '_' || IS_HIGHBIT_SET(*c) ||
+			  (*c >= '0' && *c <= '9' && c > name)))
+			return false;
+	return strcmp(FoldWidth(name), name) == 0;
+}
+
+void
+AppendName(StringInfo out, const char *name, bool is_keyword)
+{
+	if (!is_keyword && is_word(name))
+		appendStringInfoString(out, name);
+	else
+		AppendQuoted(out, name, '"');
+}
