@@ -27,7 +27,7 @@ SET search_path = leadflow, public;
 -- bits or across, and at the ends.
 CREATE FUNCTION random_ids() RETURNS bigint[] LANGUAGE sql VOLATILE AS $$
     WITH chunk AS MATERIALIZED (
-        SELECT (ARRAY[0, 65536 - 50, 4294967296 - 60000, 1099511627776, 9223372036854775807 - 150000])
+        SELECT (ARRAY[0, 65536 - 50, 4294967296 - 60000, 1099511627776, 9223372036854775807 - 190000])
                    [1 + floor(random() * 5)::int] + floor(random() * 90000)::bigint AS start,
                floor(random() ^ 6 * 9000)::int AS steps,
                1 + floor(random() * 10)::int AS step,
