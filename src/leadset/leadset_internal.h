@@ -60,7 +60,7 @@ extern ExpandedEntry *FindEntry(ExpandedLeadset *set, uint32 high, int *pos);
 extern void MakeEntries(ExpandedLeadset *set, const uint32 *highs, int n);
 extern void EntryChanged(ExpandedLeadset *set, ExpandedEntry *entry);
 extern void DropEmptyEntries(ExpandedLeadset *set);
-extern void ReportTooLarge(void) pg_attribute_noreturn();
+extern void ReportTooLarge(void);
 
 /* leadset_build.c */
 extern void FlushPending(ExpandedLeadset *set);
