@@ -55,7 +55,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'トラッキング(閲覧ページ数 >= 15 and 訪問日時 within 30 days) and 申込 and not 活動履歴', 'トラッキング（閲覧ページ数　＞＝　１５　ａ）',
     'トラッキング（閲覧ページ数　＞＝　１５）　and　not　申込', 'リード（役職 in （''部長（代理）''，''課長''））', 'リード（従業員数 ！＝ １．５ or 従業員数 ＝ －２）', 'ｖ(ａ)',
-    '"全角（括弧）"（"１" ＜＝ ３）', '項目１（あ）', 'count（申込）＞０', '/* ''（ */ 申込（ステータス ＝ ''済''）', E'申込 -- ''（\n（ステータス ＝ ''済''）', '🦊（尾 = ９）']) AS input;
+    '"全角（括弧）"（"１" ＜＝ ３）', '項目１（あ）', 'count（申込）＞０', '/* ''（ */ 申込（ステータス ＝ ''済''）', E'申込 -- ''（\n（ステータス ＝ ''済''）', '🦊（尾 = ９）', E'申込 －－ it''s （\n（a）', E'申込 -－（\n（a ＝ －１）']) AS input;
 -- comments and strings
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a--b', E'a -- or b\nand c', E'a -- x\rand c', 'a/* or /* nested */ b */and c', 'a/***/and/**/b', 'a /* -- */ and b', E'\n\t a \f\x0b\r ', 'a(b = ''--'' and c = ''/*'')',
