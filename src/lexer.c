@@ -46,6 +46,13 @@ narrow_twin(pg_wchar wide)
 	return 0;
 }
 
+/* The character at a place in UTF-8 text as the scanner will read it; 0 beyond ASCII. */
+static char
+read_as(const unsigned char *at)
+{
+	return IS_HIGHBIT_SET(*at) ? narrow_twin(utf8_to_unicode(at)) : *at;
+}
+
 /*
  * Replace full-width signs outside quotes by their ASCII twins, one character
  * by one, so that character positions stay what the user sees. Comments may
@@ -80,11 +87,18 @@ FoldWidth(const char *text)
 		if (quote == '\0')
 		{
 			if (width > 1)
-				twin = narrow_twin(utf8_to_unicode(from));
-			else if (*from == '\'' || *from == '"')
+				twin = read_as(from);
+			if (*from == '\'' || *from == '"')
 				quote = *from;
-			else if (from[0] == '-' && from[1] == '-')
+			else if (read_as(from) == '-' && read_as(from + width) == '-')
+			{
+				/* both of them now: what follows is in the comment */
 				quote = '-';
+				twin = '-';
+				*to++ = '-';
+				from += width;
+				width = pg_utf_mblen(from);
+			}
 			else if (from[0] == '/' && from[1] == '*')
 				quote = '*';
 		}
