@@ -1,12 +1,14 @@
 /*
  * lexer.c
- *		What the languages share beside their scanner: width folding, errors,
- *		and the writing of what can be read again.
+ *		What the languages share beside their scanner: width folding, words and
+ *		names, errors, and the writing of what can be read again.
  */
 #include "postgres.h"
 
 #include "lexer.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
 
 /* Digits of a number literal, sign and point aside */
 #define MAX_NUMBER_DIGITS	1000
@@ -221,6 +223,27 @@ NormalizeNumber(const Lexer *lexer, const char *number, int location)
 	return pnstrdup(number, length);
 }
 
+int
+FindKeyword(const LexerKeyword *keywords, int n, const char *word)
+{
+	int			low = 0;
+	int			high = n - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = strcmp(word, keywords[middle].name);
+
+		if (order == 0)
+			return keywords[middle].token;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return 0;
+}
+
 void
 AppendQuoted(StringInfo out, const char *text, char quote)
 {
@@ -252,4 +275,34 @@ AppendName(StringInfo out, const char *name, bool is_keyword)
 		appendStringInfoString(out, name);
 	else
 		AppendQuoted(out, name, '"');
+}
+
+const char *
+NearestName(const char *name, List *candidates)
+{
+	/* the longest name varstr_levenshtein() takes */
+	const int	longest = 255;
+	int			length = strlen(name);
+	int			best_distance = length / 2 + 1;
+	const char *best = NULL;
+	ListCell   *lc;
+
+	if (length > longest)
+		return NULL;
+	foreach(lc, candidates)
+	{
+		const char *candidate = lfirst(lc);
+		int			distance;
+
+		if (strlen(candidate) > (size_t) longest)
+			continue;
+		distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate),
+												 1, 1, 1, best_distance, true);
+		if (distance < best_distance)
+		{
+			best_distance = distance;
+			best = candidate;
+		}
+	}
+	return best;
 }

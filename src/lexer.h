@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 #ifndef YY_TYPEDEF_YY_SCANNER_T
 #define YY_TYPEDEF_YY_SCANNER_T
@@ -50,6 +51,16 @@ extern void LexerBegin(Lexer *lexer, const char *text, const char *what, yyscan_
 /* The next token; words, quoted things and numbers come with their text. */
 extern int	lexer_yylex(char **text, int *location, yyscan_t scanner);
 
+/* A grammar's keyword, and the token it stands for; tables of them are sorted by name. */
+typedef struct LexerKeyword
+{
+	const char *name;
+	int			token;
+} LexerKeyword;
+
+/* The token of a word, or 0 when it is no keyword. */
+extern int	FindKeyword(const LexerKeyword *keywords, int n, const char *word);
+
 /* Where the token read last ends. */
 extern int	LexerTokenEnd(yyscan_t scanner);
 
@@ -75,5 +86,8 @@ extern void AppendQuoted(StringInfo out, const char *text, char quote);
 
 /* Append a name, in double quotes where it would not be read as that name. */
 extern void AppendName(StringInfo out, const char *name, bool is_keyword);
+
+/* The name among candidates (a list of char *) nearest to a mistyped one, or NULL. */
+extern const char *NearestName(const char *name, List *candidates);
 
 #endif							/* LEADFLOW_LEXER_H */

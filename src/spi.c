@@ -13,7 +13,6 @@
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
-#include "utils/varlena.h"
 #include "zone.h"
 
 SpiFrame
@@ -177,34 +176,4 @@ ResolveZone(const char *zone)
 				 errhint("Set it with: CALL leadflow.install('Asia/Tokyo');")));
 	(void) LookupZone(cstring_to_text(resolved));
 	return resolved;
-}
-
-const char *
-NearestName(const char *name, List *candidates)
-{
-	/* the longest name varstr_levenshtein() takes */
-	const int	longest = 255;
-	int			length = strlen(name);
-	int			best_distance = length / 2 + 1;
-	const char *best = NULL;
-	ListCell   *lc;
-
-	if (length > longest)
-		return NULL;
-	foreach(lc, candidates)
-	{
-		const char *candidate = lfirst(lc);
-		int			distance;
-
-		if (strlen(candidate) > (size_t) longest)
-			continue;
-		distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate),
-												 1, 1, 1, best_distance, true);
-		if (distance < best_distance)
-		{
-			best_distance = distance;
-			best = candidate;
-		}
-	}
-	return best;
 }

@@ -64,7 +64,4 @@ extern Oid	LeadflowType(const char *name);
 /* The zone to count days in: the given one, or the installation's; checked. */
 extern char *ResolveZone(const char *zone);
 
-/* The name among candidates (a list of char *) nearest to a mistyped one, or NULL. */
-extern const char *NearestName(const char *name, List *candidates);
-
 #endif							/* LEADFLOW_SPI_H */

@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
+#include "lexer.h"
 #include "list/list.h"
 #include "segment/segment.h"
 #include "source/source.h"

@@ -1,27 +1,18 @@
 /*
  * segment.c
- *		The SQL type "segment": input and output, composition, equality.
+ *		The SQL type "segment": input and composition. What it has of a text,
+ *		output and equality among it, is in canonical.c.
  */
 #include "postgres.h"
 
+#include "canonical.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
-#include "libpq/pqformat.h"
 #include "segment/segment.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* The first byte of the binary form: the language's version. */
-#define SEGMENT_BINARY_VERSION	1
-
 PG_FUNCTION_INFO_V1(segment_in);
-PG_FUNCTION_INFO_V1(segment_out);
 PG_FUNCTION_INFO_V1(segment_recv);
-PG_FUNCTION_INFO_V1(segment_send);
-PG_FUNCTION_INFO_V1(segment_eq);
-PG_FUNCTION_INFO_V1(segment_ne);
-PG_FUNCTION_INFO_V1(segment_hash);
-PG_FUNCTION_INFO_V1(segment_hash_extended);
 PG_FUNCTION_INFO_V1(segment_and);
 PG_FUNCTION_INFO_V1(segment_or);
 PG_FUNCTION_INFO_V1(segment_not);
@@ -63,77 +54,11 @@ segment_in(PG_FUNCTION_ARGS)
 }
 
 Datum
-segment_out(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_CSTRING(SegmentText(PG_GETARG_SEGMENT_PP(0)));
-}
-
-Datum
 segment_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	buffer = (StringInfo) PG_GETARG_POINTER(0);
-	int			version = pq_getmsgbyte(buffer);
-	char	   *text;
-	int			length;
+	char	   *text = CanonicalReceive((StringInfo) PG_GETARG_POINTER(0), "segment");
 
-	if (version != SEGMENT_BINARY_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("unsupported binary version %d of type segment", version),
-				 errdetail("This library reads version %d.", SEGMENT_BINARY_VERSION)));
-	text = pq_getmsgtext(buffer, buffer->len - buffer->cursor, &length);
 	PG_RETURN_POINTER(SegmentFromTree(SegmentParse(text)));
-}
-
-Datum
-segment_send(PG_FUNCTION_ARGS)
-{
-	Segment    *segment = PG_GETARG_SEGMENT_PP(0);
-	StringInfoData buffer;
-
-	pq_begintypsend(&buffer);
-	pq_sendbyte(&buffer, SEGMENT_BINARY_VERSION);
-	pq_sendtext(&buffer, VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
-}
-
-static bool
-same_segment(FunctionCallInfo fcinfo)
-{
-	Segment    *a = PG_GETARG_SEGMENT_PP(0);
-	Segment    *b = PG_GETARG_SEGMENT_PP(1);
-
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-Datum
-segment_eq(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(same_segment(fcinfo));
-}
-
-Datum
-segment_ne(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(!same_segment(fcinfo));
-}
-
-Datum
-segment_hash(PG_FUNCTION_ARGS)
-{
-	Segment    *segment = PG_GETARG_SEGMENT_PP(0);
-
-	return hash_any((unsigned char *) VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment));
-}
-
-Datum
-segment_hash_extended(PG_FUNCTION_ARGS)
-{
-	Segment    *segment = PG_GETARG_SEGMENT_PP(0);
-
-	return hash_any_extended((unsigned char *) VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment),
-							 PG_GETARG_INT64(1));
 }
 
 Datum

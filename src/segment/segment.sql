@@ -5,11 +5,11 @@ CREATE TYPE leadflow.segment;
 CREATE FUNCTION leadflow.segment_in(cstring) RETURNS leadflow.segment
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION leadflow.segment_out(leadflow.segment) RETURNS cstring
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION leadflow.segment_recv(internal) RETURNS leadflow.segment
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION leadflow.segment_send(leadflow.segment) RETURNS bytea
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 CREATE TYPE leadflow.segment (
     INPUT = leadflow.segment_in,
@@ -29,17 +29,17 @@ COMMENT ON FUNCTION leadflow.segment_send(leadflow.segment) IS 'I/O';
 -- equality, of the canonical text
 
 CREATE FUNCTION leadflow.segment_eq(leadflow.segment, leadflow.segment) RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.segment_eq(leadflow.segment, leadflow.segment) IS
     'are the two the same condition, written the same way but for spacing, case and needless parentheses?';
 CREATE FUNCTION leadflow.segment_ne(leadflow.segment, leadflow.segment) RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.segment_ne(leadflow.segment, leadflow.segment) IS 'negation of =';
 CREATE FUNCTION leadflow.segment_hash(leadflow.segment) RETURNS integer
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.segment_hash(leadflow.segment) IS 'hash for indexes and hash joins';
 CREATE FUNCTION leadflow.segment_hash_extended(leadflow.segment, bigint) RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'canonical_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.segment_hash_extended(leadflow.segment, bigint) IS
     'hash with a seed, for hash partitioning';
 

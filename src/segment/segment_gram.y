@@ -17,12 +17,7 @@
 
 /* A location is the byte offset at which a token starts. */
 #define YYLLOC_DEFAULT(Current, Rhs, N) \
-	do { \
-		if (N) \
-			(Current) = (Rhs)[1]; \
-		else \
-			(Current) = (Rhs)[0]; \
-	} while (0)
+	((Current) = (N) ? (Rhs)[1] : (Rhs)[0])
 %}
 
 %define api.pure full

@@ -9,12 +9,7 @@
 #include "segment/segment_gram.h"
 
 /* Sorted by name. */
-static const struct
-{
-	const char *name;
-	int			token;
-}			keywords[] =
-{
+static const LexerKeyword keywords[] = {
 	{"after", AFTER},
 	{"ago", AGO},
 	{"and", AND},
@@ -74,28 +69,11 @@ static const struct
 	{"yesterday", YESTERDAY},
 };
 
-/* The token of a word that is a keyword somewhere in the language, or 0. */
 int
 SegmentKeyword(const char *word)
 {
-	int			low = 0;
-	int			high = (int) lengthof(keywords) - 1;
-
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		int			order = strcmp(word, keywords[middle].name);
-
-		if (order == 0)
-			return keywords[middle].token;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return 0;
+	return FindKeyword(keywords, lengthof(keywords), word);
 }
-
 
 int
 segment_yylex(SEGMENT_YYSTYPE *value, int *location, yyscan_t scanner)
