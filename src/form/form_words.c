@@ -64,6 +64,6 @@ FormUnknownWord(FormParser *parser, const char *what, const char *word, int loca
 		known = lappend(known, unconstify(char *, keywords[i].name));
 	nearest = NearestName(word, known);
 	LexerError(&parser->lexer, location, strlen(word),
-			   nearest ? psprintf("this is no %s; did you mean %s?", what, nearest) :
+			   nearest ? psprintf("this is no %s; perhaps \"%s\" is meant", what, nearest) :
 			   psprintf("this is no %s", what));
 }
