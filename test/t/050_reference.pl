@@ -7,27 +7,23 @@
 #	sql error CODE	one statement, failing with that SQLSTATE
 #	sql cron		statements that need pg_cron
 #	text			right after one of these: what psql prints
-#	segment		segments, a paragraph each, that bind
+#	segment		segments, a paragraph each, that bind once all of the above has run
 #
 # A document's blocks run in order, each in a session of its own, in a database
 # that has the document's name and nothing in it to begin with.
 use strict;
 use warnings;
-use utf8;
 
 use Cwd 'abs_path';
-use Encode qw(decode_utf8 encode_utf8);
 use File::Basename 'dirname';
 use LeadflowTest;
 use Test::More;
-
-binmode(Test::More->builder->$_, ':encoding(UTF-8)') foreach qw(output failure_output todo_output);
 
 my $doc = dirname(abs_path(__FILE__)) . '/../../doc';
 my @names = qw(reference segment-language data-model);
 plan skip_all => 'doc/ is not here' unless -e "$doc/reference.md";
 
-# No document, no text: an argument that has wide characters is encoded for psql.
+# Bytes of UTF-8, here and in what psql gets and gives.
 my %text = map { $_ => slurp("$doc/$_.md") } @names;
 
 my $node = node(
@@ -42,7 +38,7 @@ my $node = node(
 sub slurp
 {
     my ($file) = @_;
-    open my $fh, '<:encoding(UTF-8)', $file or die "$file: $!";
+    open my $fh, '<', $file or die "$file: $!";
     local $/;
     return <$fh>;
 }
@@ -53,18 +49,18 @@ sub run
     my ($database, $sql) = @_;
     my ($out, $err);
     my $status = $node->psql(
-        $database, encode_utf8($sql),
+        $database, $sql,
         stdout => \$out,
         stderr => \$err,
         extra_params => [ '-P', 'format=aligned', '-P', 'tuples_only=off', '-v', 'SHOW_CONTEXT=never' ]);
     $err =~ s/^psql:<stdin>:\d+: //mg;
-    return (decode_utf8(join "\n", grep { $_ ne '' } $err, $out), $status);
+    return (join("\n", grep { $_ ne '' } $err, $out), $status);
 }
 
 sub query
 {
     my ($database, $sql) = @_;
-    return decode_utf8($node->safe_psql($database, encode_utf8($sql)));
+    return $node->safe_psql($database, $sql);
 }
 
 sub tidy
@@ -122,7 +118,6 @@ sub check_sql
         my ($printed, $status) = run($name, $block->{body});
         if (($how // '') eq 'error')
         {
-            my (undef, $got) = run($name, "\\set VERBOSITY sqlstate\n$block->{body}");
             my ($code) = run($name, "\\set VERBOSITY sqlstate\n$block->{body}");
             is($status, 3, "$what fails");
             is($code, "ERROR:  $sqlstate", "$what fails with $sqlstate");
@@ -152,11 +147,9 @@ sub check_segments
 foreach my $name (@names)
 {
     query('postgres', qq{CREATE DATABASE "$name"});
-    foreach my $block (blocks($text{$name}))
-    {
-        check_sql($name, $block) if $block->{kind} eq 'sql';
-        check_segments($name, $block) if $block->{kind} eq 'segment';
-    }
+    my @blocks = blocks($text{$name});
+    check_sql($name, $_) foreach grep { $_->{kind} eq 'sql' } @blocks;
+    check_segments($name, $_) foreach grep { $_->{kind} eq 'segment' } @blocks;
 }
 
 # ---- what there is must be spoken of ------------------------------------------
