@@ -1,13 +1,13 @@
 -- The tick: whatever is due, run by pg_cron or any other scheduler.
 
 CREATE FUNCTION leadflow.tick_may_run() RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION leadflow.tick_may_run() IS
     'part of run_due: false on a standby, an error for a role that does not own the tables';
 
 CREATE FUNCTION leadflow.due_lists(at timestamptz, OUT list_id bigint, OUT due_at timestamptz)
     RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 10;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION leadflow.due_lists(timestamptz) IS
     'the lists due for a refresh at an instant, each after those its segment refers to';
 
