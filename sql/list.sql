@@ -96,6 +96,12 @@ SELECT leadflow.add_to_list('plain', '{10}'::leadflow.leadset), pg_temp.members(
 SHOW search_path;
 SHOW row_security;
 
+-- a transaction is one instant: what it did is seen as of it, and a refresh may follow
+SELECT leadflow.add_to_list('full', '{2,12}'::leadflow.leadset), leadflow.remove_from_list('full', '{12}'::leadflow.leadset);
+SELECT leadflow.evaluate('list(''full'')');
+SELECT added, removed, kept FROM leadflow.refresh_list('full');
+SELECT leadflow.evaluate('list(''full'')'), leadflow.evaluate('list(''full'')', now() - interval '1 second') AS before;
+
 -- a closed list has no members and takes none; what is told twice is done once
 SELECT leadflow.close_list('plain', dry_run => true) = :plain AS same, pg_temp.members('plain');
 SELECT leadflow.close_list('plain', 'season over') = :plain AS same, pg_temp.members('plain');

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "list/list.h"
@@ -137,11 +138,17 @@ RequireOpen(const LeadList *list)
 TimestampTz
 ChangeTime(const LeadList *list)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
-	if (TIMESTAMP_NOT_FINITE(list->changed_at) || now > list->changed_at)
-		return now;
-	return list->changed_at + 1;
+	return now >= list->changed_at ? now : list->changed_at + 1;
+}
+
+TimestampTz
+PresentTime(const LeadList *list, TimestampTz at)
+{
+	if (at < list->changed_at && list->changed_at <= GetCurrentTimestamp())
+		return list->changed_at;
+	return at;
 }
 
 void

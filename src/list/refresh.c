@@ -172,6 +172,8 @@ refresh_list(PG_FUNCTION_ARGS)
 
 	frame = EnterVerb(dry_run);
 	list = LockList(fcinfo, 0);
+	if (as_of == GetCurrentTransactionStartTimestamp())
+		as_of = PresentTime(list, as_of);
 	AddBigintArg(&args, list->list_id);
 	AddTimeArg(&args, as_of);
 	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, as_of, started)"
