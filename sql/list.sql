@@ -42,7 +42,7 @@ SELECT command, pg_temp.refused('SELECT leadflow.create_list(' || command || ')'
 SELECT command, pg_temp.refused('SELECT leadflow.' || command)
   FROM unnest(ARRAY[
          $$refresh_list('plane')$$, $$refresh_list('zzz zzz zzz')$$, $$refresh_list(-1)$$, $$refresh_list(null::text)$$,
-         $$refresh_list('full', null)$$, $$refresh_list('plain')$$, 
+         $$refresh_list('full', null)$$, $$refresh_list('plain')$$, $$refresh_list('full', 'infinity')$$, $$refresh_list('full', '-infinity')$$,
          $$add_to_list('plain', null::leadflow.leadset)$$, $$add_to_list('plain', null::leadflow.segment)$$,
          $$add_to_list('plain', '{1}')$$, $$add_to_list('plain', 'visits'::leadflow.segment)$$,
          $$add_to_list('plain', '{1,100-102}'::leadflow.leadset)$$, $$add_to_list('plain', '{1,100-999}'::leadflow.leadset)$$,

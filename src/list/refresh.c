@@ -120,7 +120,12 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("list \"%s\" has no segment to be refreshed from", list->name),
 				 errhint("It is filled by hand, with leadflow.add_to_list().")));
-	if (TIMESTAMP_NOT_FINITE(as_of) || as_of < list->changed_at)
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("as_of must be finite"),
+				 errdetail("Days are counted from it.")));
+	if (as_of < list->changed_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("list \"%s\" cannot be refreshed as of %s", list->name,
