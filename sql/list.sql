@@ -38,7 +38,7 @@ SELECT command, pg_temp.refused('SELECT leadflow.create_list(' || command || ')'
   FROM unnest(ARRAY[
          $$null$$, $$''$$, $$'plain'$$, $$'x', mode => 'replace'$$, $$'x', mode => null$$, $$'x', cadence => 'hourly'$$,
          $$'x', zone => 'Asia/Tokio'$$, $$'x', 'visits(pages > 3)'$$, $$'x', 'list(''x'')'$$, $$'x', 'segment(''hott'')'$$,
-         $$'x', max_members => -1$$]) AS command;
+         $$'x', max_members => -1$$, $$'x', due_after => '-1 day'$$, $$'x', return_after => '-1 day'$$]) AS command;
 SELECT command, pg_temp.refused('SELECT leadflow.' || command)
   FROM unnest(ARRAY[
          $$refresh_list('plane')$$, $$refresh_list('zzz zzz zzz')$$, $$refresh_list(-1)$$, $$refresh_list(null::text)$$,
@@ -46,7 +46,8 @@ SELECT command, pg_temp.refused('SELECT leadflow.' || command)
          $$add_to_list('plain', null::leadflow.leadset)$$, $$add_to_list('plain', null::leadflow.segment)$$,
          $$add_to_list('plain', '{1}')$$, $$add_to_list('plain', 'visits'::leadflow.segment)$$,
          $$add_to_list('plain', '{1,100-102}'::leadflow.leadset)$$, $$add_to_list('plain', '{1,100-999}'::leadflow.leadset)$$,
-         $$remove_from_list('none', '{1}'::leadflow.leadset)$$, $$close_list(null::bigint)$$]) AS command;
+         $$remove_from_list('none', '{1}'::leadflow.leadset)$$, $$close_list(null::bigint)$$,
+         $$remove_from_list('plain', '{1}'::leadflow.leadset, hold_for => '-1 day')$$]) AS command;
 SELECT pg_temp.members('plain');
 
 -- in and out, by name and by id, with a set and with a segment

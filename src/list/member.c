@@ -10,6 +10,7 @@
 #include "list/list.h"
 #include "segment/segment.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(add_to_list);
@@ -46,6 +47,21 @@ static char *
 text_argument(FunctionCallInfo fcinfo, int argument)
 {
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* A hold ends after it begins. */
+static Datum
+hold_argument(FunctionCallInfo fcinfo, int argument)
+{
+	Interval	none = {0};
+
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(argument),
+										 IntervalPGetDatum(&none))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("hold_for must not be negative"),
+				 errhint("Without it the hold lasts until leadflow.add_to_list() lifts it.")));
+	return PG_GETARG_DATUM(argument);
 }
 
 /* Every id must be a lead's. */
@@ -161,7 +177,7 @@ remove_from_list(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, INTERVALOID);
 	else
-		AddArg(&args, INTERVALOID, PG_GETARG_DATUM(3));
+		AddArg(&args, INTERVALOID, hold_argument(fcinfo, 3));
 
 	/* a removal without an end holds until add_to_list() lifts it */
 	removed = SpiRun("WITH gone AS (UPDATE leadflow.member AS m"
