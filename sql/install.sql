@@ -83,6 +83,12 @@ SELECT pg_temp.refused($$CALL leadflow.install('Asia/Tokio')$$);
 SELECT pg_temp.refused($$CALL leadflow.install('')$$);
 SELECT pg_temp.refused($$CALL leadflow.install('JST')$$);
 SELECT state = pg_temp.state() AS unchanged FROM before;
+SELECT command, pg_temp.refused(command)
+  FROM unnest(ARRAY[
+         $$UPDATE leadflow.setting SET value = 'Asia/Tokio' WHERE name = 'zone'$$,
+         $$UPDATE leadflow.list SET zone = 'Asia/Tokio'$$,
+         $$UPDATE leadflow.schedule SET zone = 'Asia/Tokio'$$,
+         $$UPDATE leadflow.list SET zone = 'Asia/Seoul'$$]) AS command;
 ROLLBACK;
 
 -- another role, even one that may create in the schema, touches nothing

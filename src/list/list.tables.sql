@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS leadflow.list (
     segment leadflow.segment,
     mode text NOT NULL DEFAULT 'add' CHECK (mode IN ('add', 'mirror')),
     cadence leadflow.cadence,
-    zone text,
+    zone text CHECK (zone IS NULL OR leadflow.local_date('epoch', zone) IS NOT NULL),
     due_after interval CHECK (due_after >= '0'),
     return_after interval NOT NULL DEFAULT '0' CHECK (return_after >= '0'),
     max_members integer CHECK (max_members >= 0),
