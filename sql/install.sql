@@ -71,6 +71,8 @@ SELECT state = pg_temp.state() AS unchanged FROM before;
 DELETE FROM leadflow.list WHERE name = '商談化リスト';
 DELETE FROM leadflow.saved_segment WHERE name = 'appointment';
 DELETE FROM leadflow.schedule WHERE name = '対応期限通知';
+DELETE FROM leadflow.source WHERE name = 'application';
+UPDATE leadflow.source SET name = 'web' WHERE name = 'visit';
 UPDATE leadflow.list SET cadence = NULL WHERE name = 'HOTリードリスト';
 UPDATE leadflow.setting SET value = 'America/New_York' WHERE name = 'zone';
 DROP TABLE before;
