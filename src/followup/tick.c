@@ -54,8 +54,9 @@ FollowupInit(void)
 }
 
 /*
- * May the tick run here? Quietly not on a standby; with an error for a caller
- * who does not own the tables, whose view of them might be partial.
+ * May the tick run here? Quietly not on a standby; with an error where it could
+ * not commit, or for a caller who does not own the tables, whose view of them
+ * might be partial.
  */
 Datum
 tick_may_run(PG_FUNCTION_ARGS)
@@ -66,6 +67,12 @@ tick_may_run(PG_FUNCTION_ARGS)
 
 	if (RecoveryInProgress())
 		PG_RETURN_BOOL(false);
+	if (!SPI_inside_nonatomic_context())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("leadflow.run_due() cannot run inside a transaction"),
+				 errdetail("It commits after each list."),
+				 errhint("Send CALL leadflow.run_due() by itself: not in a transaction block, a function, or a query of several statements.")));
 	frame = EnterSpi(false);
 	list = get_relname_relid("list", get_namespace_oid("leadflow", false));
 	if (!object_ownercheck(RelationRelationId, list, GetUserId()))
