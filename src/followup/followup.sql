@@ -35,7 +35,8 @@ BEGIN
                 VALUES (due.list_id, due.due_at, run_due.at, pg_catalog.clock_timestamp(), failure)
                 ON CONFLICT (list_id, due_at) DO UPDATE
                 SET as_of = excluded.as_of, started = excluded.started, error = excluded.error,
-                    attempts = r.attempts OPERATOR(pg_catalog.+) 1;
+                    attempts = r.attempts OPERATOR(pg_catalog.+) 1
+                WHERE r.finished IS NULL;
             END;
             COMMIT;
         END LOOP;
