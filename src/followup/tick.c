@@ -207,6 +207,8 @@ run_locked_list(const LeadList *list, TimestampTz due_at, TimestampTz at)
 {
 	SpiArgs		args = {0};
 
+	/* lists before this one may have taken a while */
+	at = PresentTime(list, at);
 	(void) RefreshList(list, begin_run(list->list_id, due_at, at), at);
 	AddBigintArg(&args, list->list_id);
 	AddTimeArg(&args, due_at);

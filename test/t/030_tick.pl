@@ -125,14 +125,25 @@ sql("UPDATE pace SET seconds = 0; CALL leadflow.run_due()");
 is(sql($ledger), "first|1|t|3|\nslow|1|t|1|\nlast|1|t|3|", 'and the next tick does the rest');
 is(sql($broken), '', 'nothing is broken after a crash');
 
+# ---- a list that somebody changes while the tick is on its way ------------------------
+
+fresh();
+my $blocker = $node->background_psql('postgres');
+$blocker->query_safe("BEGIN; LOCK pace");
+$tick = $node->background_psql('postgres', on_error_stop => 0);
+$tick->query_until(qr/start/, "\\echo start\nCALL leadflow.run_due();\n");
+wait_until("EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')");
+sql("SELECT leadflow.add_to_list('last', '{2}'::leadflow.leadset)");
+$blocker->query_safe("ROLLBACK");
+$tick->query_safe("SELECT 1");
+is(sql($ledger), "first|1|t|3|\nslow|1|t|1|\nlast|1|t|2|", 'is refreshed as of that change');
+
 # ---- a failure that is noted after another tick has succeeded --------------------------
 
 fresh();
 sql(q{UPDATE leadflow.list SET segment = 'segment(''nowhere'')' WHERE name = 'first';
 	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
 	CREATE TRIGGER wait BEFORE INSERT ON leadflow.refresh_run FOR EACH ROW WHEN (NEW.error IS NOT NULL) EXECUTE FUNCTION wait()});
-my $blocker = $node->background_psql('postgres');
-$tick = $node->background_psql('postgres', on_error_stop => 0);
 $blocker->query_safe("SELECT pg_advisory_lock(1)");
 $tick->query_until(qr/start/, "\\echo start\nCALL leadflow.run_due();\n");
 wait_until("EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')");
