@@ -245,12 +245,18 @@ run_list(PG_FUNCTION_ARGS)
 			enable_timeout_after(list_timeout_id, list_timeout);
 		run_locked_list(list, due_at, PG_GETARG_TIMESTAMPTZ(2));
 		if (timed)
+		{
 			disable_timeout(list_timeout_id, false);
+			/* a cancel that came too late for the refresh must not reach the tick */
+			CHECK_FOR_INTERRUPTS();
+		}
 	}
 	PG_CATCH();
 	{
 		if (timed)
 			disable_timeout(list_timeout_id, false);
+		if (list_timed_out)
+			QueryCancelPending = false;
 		if (list_timed_out && geterrcode() == ERRCODE_QUERY_CANCELED)
 		{
 			FlushErrorState();
