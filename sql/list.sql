@@ -113,3 +113,15 @@ SELECT command, pg_temp.refused('SELECT leadflow.' || command)
   FROM unnest(ARRAY[$$refresh_list('plain')$$, $$add_to_list('plain', '{1}'::leadflow.leadset)$$]) AS command;
 SELECT leadflow.remove_from_list('plain', '{1}'::leadflow.leadset);
 ROLLBACK;
+
+-- a dry run that fails leaves no subtransaction behind, in a transaction or outside of one
+SELECT leadflow.close_list('none', dry_run => true);
+BEGIN;
+SELECT leadflow.create_list('plain') > 0 AS made;
+SELECT pg_temp.refused($$SELECT leadflow.add_to_list('plain', '{1}'::leadflow.leadset, dry_run => true)$$);
+SAVEPOINT before;
+SELECT leadflow.refresh_list('plain', dry_run => true);
+ROLLBACK TO before;
+SELECT count(*) FROM leadflow.list WHERE name = 'plain';
+ROLLBACK;
+SELECT count(*) FROM leadflow.list WHERE name = 'plain';

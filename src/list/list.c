@@ -233,18 +233,14 @@ create_list(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(list_id);
 }
 
-Datum
-close_list(PG_FUNCTION_ARGS)
+static void
+close_body(FunctionCallInfo fcinfo, void *list_id)
 {
-	SpiFrame	frame;
 	SpiArgs		args = {0};
-	LeadList   *list;
-	int64		list_id;
+	LeadList   *list = LockList(fcinfo, 0);
 
-	frame = EnterVerb(!PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
-	list = LockList(fcinfo, 0);
-	list_id = list->list_id;
-	AddBigintArg(&args, list_id);
+	*(int64 *) list_id = list->list_id;
+	AddBigintArg(&args, list->list_id);
 	AddTimeArg(&args, ChangeTime(list));
 	AddTextArg(&args, PG_ARGISNULL(1) ? "list closed" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SpiRun("UPDATE leadflow.member SET left_at = $2, left_by = current_user, left_reason = $3"
@@ -252,6 +248,13 @@ close_list(PG_FUNCTION_ARGS)
 	args.n = 2;
 	SpiRun("UPDATE leadflow.list SET status = 'closed', closed_at = $2, changed_at = $2"
 		   " WHERE list_id = $1 AND status = 'open'", &args);
-	LeaveSpi(frame);
+}
+
+Datum
+close_list(PG_FUNCTION_ARGS)
+{
+	int64		list_id;
+
+	RunVerb(close_body, !PG_ARGISNULL(2) && PG_GETARG_BOOL(2), fcinfo, &list_id);
 	PG_RETURN_INT64(list_id);
 }

@@ -120,10 +120,9 @@ require_room(const LeadList *list)
 						   SpiText(1, 2), SpiText(1, 1))));
 }
 
-Datum
-add_to_list(PG_FUNCTION_ARGS)
+static void
+add_body(FunctionCallInfo fcinfo, void *result)
 {
-	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
 	LeadList   *list = LockList(fcinfo, 0);
 	TimestampTz at = ChangeTime(list);
 	SpiArgs		args = {0};
@@ -157,14 +156,21 @@ add_to_list(PG_FUNCTION_ARGS)
 		SetChangedAt(list, at);
 		require_room(list);
 	}
-	LeaveSpi(frame);
-	PG_RETURN_INT64(added);
+	*(int64 *) result = added;
 }
 
 Datum
-remove_from_list(PG_FUNCTION_ARGS)
+add_to_list(PG_FUNCTION_ARGS)
 {
-	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
+	int64		added;
+
+	RunVerb(add_body, !PG_ARGISNULL(3) && PG_GETARG_BOOL(3), fcinfo, &added);
+	PG_RETURN_INT64(added);
+}
+
+static void
+remove_body(FunctionCallInfo fcinfo, void *result)
+{
 	LeadList   *list = LockList(fcinfo, 0);
 	TimestampTz at = ChangeTime(list);
 	SpiArgs		args = {0};
@@ -192,6 +198,14 @@ remove_from_list(PG_FUNCTION_ARGS)
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);
-	LeaveSpi(frame);
+	*(int64 *) result = removed;
+}
+
+Datum
+remove_from_list(PG_FUNCTION_ARGS)
+{
+	int64		removed;
+
+	RunVerb(remove_body, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4), fcinfo, &removed);
 	PG_RETURN_INT64(removed);
 }
