@@ -100,6 +100,14 @@ sql("GRANT USAGE, CREATE ON SCHEMA leadflow TO attacker");
 as('attacker', "CREATE FUNCTION leadflow.run_reminders(at timestamptz) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'");
 refused('owner', "CALL leadflow.install('Asia/Tokyo')", qr/42501: must be owner of function/, "somebody's function");
 
+# a schema that somebody made before the extension came
+$node->safe_psql('postgres', 'CREATE DATABASE taken_schema; GRANT CREATE ON DATABASE taken_schema TO attacker');
+$db = 'taken_schema';
+as('attacker', 'CREATE SCHEMA leadflow');
+sql('CREATE EXTENSION leadflow');
+refused('postgres', "CALL leadflow.install('Asia/Tokyo')", qr/42501: .*Schema "leadflow" belongs to attacker/s, "somebody's schema");
+sql("ALTER SCHEMA leadflow OWNER TO CURRENT_USER; CALL leadflow.install('Asia/Tokyo')");
+
 # ---- names that hide ours ------------------------------------------------------------------------
 
 new_database('hidden');
