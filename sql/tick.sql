@@ -109,4 +109,8 @@ SELECT at, leadflow.run_reminders(at::timestamptz)
 SELECT name, done_through FROM leadflow.schedule ORDER BY name COLLATE "C";
 UPDATE leadflow.schedule SET enabled = false, done_through = '-infinity';
 SELECT leadflow.run_reminders('2099-01-09 17:00');
+-- an announcement has to fit into a notification
+INSERT INTO leadflow.schedule (name, kind, cadence, created_at) VALUES (repeat(E'\x01', 200), 'none_left', 'hourly', '2099-01-01');
+SELECT leadflow.run_reminders('2099-01-09 17:00');
+SELECT pg_temp.refused($$INSERT INTO leadflow.schedule (name, kind, cadence) VALUES (repeat('あ', 201), 'none_left', 'hourly')$$) LIKE '23514 %' AS refused;
 ROLLBACK;
