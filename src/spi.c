@@ -37,33 +37,61 @@ EnterSpi(bool everything)
 	return frame;
 }
 
-SpiFrame
-EnterVerb(bool dry_run)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	SpiFrame	frame;
-
-	if (dry_run)
-		BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	frame = EnterSpi(true);
-	frame.dry_run = dry_run;
-	frame.owner = owner;
-	return frame;
-}
-
 void
 LeaveSpi(SpiFrame frame)
 {
 	SPI_finish();
 	AtEOXact_GUC(true, frame.guc_level);
-	if (frame.dry_run)
-	{
-		RollbackAndReleaseCurrentSubTransaction();
-		CurrentResourceOwner = frame.owner;
-	}
 	MemoryContextSwitchTo(frame.caller);
+}
+
+static void
+run_body(VerbBody body, FunctionCallInfo fcinfo, void *result)
+{
+	SpiFrame	frame = EnterSpi(true);
+
+	body(fcinfo, result);
+	LeaveSpi(frame);
+}
+
+/*
+ * An error must not leave the subtransaction behind: outside of a transaction
+ * block nobody would end it.
+ */
+void
+RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (!dry_run)
+	{
+		run_body(body, fcinfo, result);
+		return;
+	}
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		run_body(body, fcinfo, result);
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "compat.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "utils/timestamp.h"
 
 /* What EnterSpi() changed and LeaveSpi() puts back; an error does so by itself. */
@@ -14,8 +15,6 @@ typedef struct SpiFrame
 {
 	int			guc_level;
 	MemoryContext caller;		/* results that outlive the frame go here */
-	bool		dry_run;		/* what was written is to be forgotten */
-	ResourceOwner owner;
 } SpiFrame;
 
 /*
@@ -24,13 +23,15 @@ typedef struct SpiFrame
  * caller it then fails instead of doing half the work.
  */
 extern SpiFrame EnterSpi(bool everything);
+extern void LeaveSpi(SpiFrame frame);
 
 /*
- * The same for a verb, which works on everything. A dry run is a real run in a
- * subtransaction that LeaveSpi() rolls back: it cannot disagree with one.
+ * The same around the body of a verb, which works on everything. A dry run is a
+ * real run in a subtransaction that is rolled back: it cannot disagree with one.
  */
-extern SpiFrame EnterVerb(bool dry_run);
-extern void LeaveSpi(SpiFrame frame);
+typedef void (*VerbBody) (FunctionCallInfo fcinfo, void *result);
+
+extern void RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result);
 
 /* Arguments of a statement, collected one by one. */
 #define SPI_ARGS_MAX	16

@@ -1,13 +1,13 @@
 -- The tick: whatever is due, run by pg_cron or any other scheduler.
 
 CREATE FUNCTION leadflow.tick_may_run() RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION leadflow.tick_may_run() IS
     'part of run_due: false on a standby, an error for a role that does not own the tables';
 
 CREATE FUNCTION leadflow.due_lists(at timestamptz, OUT list_id bigint, OUT due_at timestamptz)
     RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 10;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION leadflow.due_lists(timestamptz) IS
     'the lists due for a refresh at an instant, each after those its segment refers to';
 
@@ -35,7 +35,8 @@ BEGIN
                 VALUES (due.list_id, due.due_at, run_due.at, pg_catalog.clock_timestamp(), failure)
                 ON CONFLICT (list_id, due_at) DO UPDATE
                 SET as_of = excluded.as_of, started = excluded.started, error = excluded.error,
-                    attempts = r.attempts OPERATOR(pg_catalog.+) 1;
+                    attempts = r.attempts OPERATOR(pg_catalog.+) 1
+                WHERE r.finished IS NULL;
             END;
             COMMIT;
         END LOOP;

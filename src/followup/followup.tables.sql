@@ -1,10 +1,10 @@
 -- When things happen by themselves.
 
 CREATE TABLE IF NOT EXISTS leadflow.schedule (
-    name text PRIMARY KEY,
+    name text PRIMARY KEY CHECK (char_length(name) <= 200),
     kind text NOT NULL CHECK (kind IN ('not_followed_up', 'none_left', 'due_tomorrow', 'contact_today')),
     cadence leadflow.cadence NOT NULL,
-    zone text,
+    zone text CHECK (zone IS NULL OR leadflow.local_date('epoch', zone) IS NOT NULL),
     enabled boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT now(),
     done_through timestamptz NOT NULL DEFAULT '-infinity'

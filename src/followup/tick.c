@@ -54,8 +54,9 @@ FollowupInit(void)
 }
 
 /*
- * May the tick run here? Quietly not on a standby; with an error for a caller
- * who does not own the tables, whose view of them might be partial.
+ * May the tick run here? Quietly not on a standby; with an error where it could
+ * not commit, or for a caller who does not own the tables, whose view of them
+ * might be partial.
  */
 Datum
 tick_may_run(PG_FUNCTION_ARGS)
@@ -66,6 +67,12 @@ tick_may_run(PG_FUNCTION_ARGS)
 
 	if (RecoveryInProgress())
 		PG_RETURN_BOOL(false);
+	if (!SPI_inside_nonatomic_context())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("leadflow.run_due() cannot run inside a transaction"),
+				 errdetail("It commits after each list."),
+				 errhint("Send CALL leadflow.run_due() by itself: not in a transaction block, a function, or a query of several statements.")));
 	frame = EnterSpi(false);
 	list = get_relname_relid("list", get_namespace_oid("leadflow", false));
 	if (!object_ownercheck(RelationRelationId, list, GetUserId()))
@@ -200,6 +207,8 @@ run_locked_list(const LeadList *list, TimestampTz due_at, TimestampTz at)
 {
 	SpiArgs		args = {0};
 
+	/* lists before this one may have taken a while */
+	at = PresentTime(list, at);
 	(void) RefreshList(list, begin_run(list->list_id, due_at, at), at);
 	AddBigintArg(&args, list->list_id);
 	AddTimeArg(&args, due_at);
@@ -236,12 +245,18 @@ run_list(PG_FUNCTION_ARGS)
 			enable_timeout_after(list_timeout_id, list_timeout);
 		run_locked_list(list, due_at, PG_GETARG_TIMESTAMPTZ(2));
 		if (timed)
+		{
 			disable_timeout(list_timeout_id, false);
+			/* a cancel that came too late for the refresh must not reach the tick */
+			CHECK_FOR_INTERRUPTS();
+		}
 	}
 	PG_CATCH();
 	{
 		if (timed)
 			disable_timeout(list_timeout_id, false);
+		if (list_timed_out)
+			QueryCancelPending = false;
 		if (list_timed_out && geterrcode() == ERRCODE_QUERY_CANCELED)
 		{
 			FlushErrorState();

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "lexer.h"
@@ -138,11 +139,17 @@ RequireOpen(const LeadList *list)
 TimestampTz
 ChangeTime(const LeadList *list)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
-	if (TIMESTAMP_NOT_FINITE(list->changed_at) || now > list->changed_at)
-		return now;
-	return list->changed_at + 1;
+	return now >= list->changed_at ? now : list->changed_at + 1;
+}
+
+TimestampTz
+PresentTime(const LeadList *list, TimestampTz at)
+{
+	if (at < list->changed_at && list->changed_at <= GetCurrentTimestamp())
+		return list->changed_at;
+	return at;
 }
 
 void
@@ -227,18 +234,14 @@ create_list(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(list_id);
 }
 
-Datum
-close_list(PG_FUNCTION_ARGS)
+static void
+close_body(FunctionCallInfo fcinfo, void *list_id)
 {
-	SpiFrame	frame;
 	SpiArgs		args = {0};
-	LeadList   *list;
-	int64		list_id;
+	LeadList   *list = LockList(fcinfo, 0);
 
-	frame = EnterVerb(!PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
-	list = LockList(fcinfo, 0);
-	list_id = list->list_id;
-	AddBigintArg(&args, list_id);
+	*(int64 *) list_id = list->list_id;
+	AddBigintArg(&args, list->list_id);
 	AddTimeArg(&args, ChangeTime(list));
 	AddTextArg(&args, PG_ARGISNULL(1) ? "list closed" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SpiRun("UPDATE leadflow.member SET left_at = $2, left_by = current_user, left_reason = $3"
@@ -246,6 +249,13 @@ close_list(PG_FUNCTION_ARGS)
 	args.n = 2;
 	SpiRun("UPDATE leadflow.list SET status = 'closed', closed_at = $2, changed_at = $2"
 		   " WHERE list_id = $1 AND status = 'open'", &args);
-	LeaveSpi(frame);
+}
+
+Datum
+close_list(PG_FUNCTION_ARGS)
+{
+	int64		list_id;
+
+	RunVerb(close_body, !PG_ARGISNULL(2) && PG_GETARG_BOOL(2), fcinfo, &list_id);
 	PG_RETURN_INT64(list_id);
 }

@@ -36,8 +36,17 @@ extern LeadList *LockListById(int64 list_id, bool skip_locked);
 /* Raise 55000 for a list that is closed. */
 extern void RequireOpen(const LeadList *list);
 
-/* The time of a change made by hand: now, but after the list's latest change. */
+/*
+ * The time of a change made by hand: now(), so that what a transaction did is
+ * seen as of its now(); but after what others did to the list since then.
+ */
 extern TimestampTz ChangeTime(const LeadList *list);
+
+/*
+ * An instant that stands for the present: what was done to the list while we
+ * were on the way to it, or waited for it, came first.
+ */
+extern TimestampTz PresentTime(const LeadList *list, TimestampTz at);
 
 extern void SetChangedAt(const LeadList *list, TimestampTz changed_at);
 

@@ -10,6 +10,7 @@
 #include "list/list.h"
 #include "segment/segment.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(add_to_list);
@@ -46,6 +47,21 @@ static char *
 text_argument(FunctionCallInfo fcinfo, int argument)
 {
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* A hold ends after it begins. */
+static Datum
+hold_argument(FunctionCallInfo fcinfo, int argument)
+{
+	Interval	none = {0};
+
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(argument),
+										 IntervalPGetDatum(&none))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("hold_for must not be negative"),
+				 errhint("Without it the hold lasts until leadflow.add_to_list() lifts it.")));
+	return PG_GETARG_DATUM(argument);
 }
 
 /* Every id must be a lead's. */
@@ -104,10 +120,9 @@ require_room(const LeadList *list)
 						   SpiText(1, 2), SpiText(1, 1))));
 }
 
-Datum
-add_to_list(PG_FUNCTION_ARGS)
+static void
+add_body(FunctionCallInfo fcinfo, void *result)
 {
-	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
 	LeadList   *list = LockList(fcinfo, 0);
 	TimestampTz at = ChangeTime(list);
 	SpiArgs		args = {0};
@@ -141,14 +156,21 @@ add_to_list(PG_FUNCTION_ARGS)
 		SetChangedAt(list, at);
 		require_room(list);
 	}
-	LeaveSpi(frame);
-	PG_RETURN_INT64(added);
+	*(int64 *) result = added;
 }
 
 Datum
-remove_from_list(PG_FUNCTION_ARGS)
+add_to_list(PG_FUNCTION_ARGS)
 {
-	SpiFrame	frame = EnterVerb(!PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
+	int64		added;
+
+	RunVerb(add_body, !PG_ARGISNULL(3) && PG_GETARG_BOOL(3), fcinfo, &added);
+	PG_RETURN_INT64(added);
+}
+
+static void
+remove_body(FunctionCallInfo fcinfo, void *result)
+{
 	LeadList   *list = LockList(fcinfo, 0);
 	TimestampTz at = ChangeTime(list);
 	SpiArgs		args = {0};
@@ -161,7 +183,7 @@ remove_from_list(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, INTERVALOID);
 	else
-		AddArg(&args, INTERVALOID, PG_GETARG_DATUM(3));
+		AddArg(&args, INTERVALOID, hold_argument(fcinfo, 3));
 
 	/* a removal without an end holds until add_to_list() lifts it */
 	removed = SpiRun("WITH gone AS (UPDATE leadflow.member AS m"
@@ -176,6 +198,14 @@ remove_from_list(PG_FUNCTION_ARGS)
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);
-	LeaveSpi(frame);
+	*(int64 *) result = removed;
+}
+
+Datum
+remove_from_list(PG_FUNCTION_ARGS)
+{
+	int64		removed;
+
+	RunVerb(remove_body, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4), fcinfo, &removed);
 	PG_RETURN_INT64(removed);
 }

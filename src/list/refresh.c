@@ -120,7 +120,12 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("list \"%s\" has no segment to be refreshed from", list->name),
 				 errhint("It is filled by hand, with leadflow.add_to_list().")));
-	if (TIMESTAMP_NOT_FINITE(as_of) || as_of < list->changed_at)
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("as_of must be finite"),
+				 errdetail("Days are counted from it.")));
+	if (as_of < list->changed_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("list \"%s\" cannot be refreshed as of %s", list->name,
@@ -147,18 +152,37 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 }
 
 /* Refresh by hand: a run that no cadence asked for. */
+typedef struct HandRefresh
+{
+	RefreshResult result;
+	int64		run_id;
+} HandRefresh;
+
+static void
+refresh_body(FunctionCallInfo fcinfo, void *state)
+{
+	HandRefresh *refresh = state;
+	SpiArgs		args = {0};
+	LeadList   *list = LockList(fcinfo, 0);
+	TimestampTz as_of = PG_GETARG_TIMESTAMPTZ(1);
+
+	if (as_of == GetCurrentTransactionStartTimestamp())
+		as_of = PresentTime(list, as_of);
+	AddBigintArg(&args, list->list_id);
+	AddTimeArg(&args, as_of);
+	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, as_of, started)"
+		   " VALUES ($1, $2, clock_timestamp()) RETURNING r.run_id", &args);
+	refresh->run_id = SpiBigint(1, 1);
+	refresh->result = RefreshList(list, refresh->run_id, as_of);
+}
+
 Datum
 refresh_list(PG_FUNCTION_ARGS)
 {
-	SpiFrame	frame;
-	SpiArgs		args = {0};
-	LeadList   *list;
-	RefreshResult result;
-	int64		run_id;
+	HandRefresh refresh;
 	Datum		values[4];
 	bool		nulls[4] = {false};
 	bool		dry_run = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	TimestampTz as_of;
 	TupleDesc	descriptor;
 
 	if (PG_ARGISNULL(1))
@@ -166,24 +190,15 @@ refresh_list(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("as_of must not be null"),
 				 errhint("Leave it out to refresh as of now.")));
-	as_of = PG_GETARG_TIMESTAMPTZ(1);
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "refresh_list must return a row");
 
-	frame = EnterVerb(dry_run);
-	list = LockList(fcinfo, 0);
-	AddBigintArg(&args, list->list_id);
-	AddTimeArg(&args, as_of);
-	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, as_of, started)"
-		   " VALUES ($1, $2, clock_timestamp()) RETURNING r.run_id", &args);
-	run_id = SpiBigint(1, 1);
-	result = RefreshList(list, run_id, as_of);
-	LeaveSpi(frame);
+	RunVerb(refresh_body, dry_run, fcinfo, &refresh);
 
-	values[0] = Int64GetDatum(result.added);
-	values[1] = Int64GetDatum(result.removed);
-	values[2] = Int64GetDatum(result.kept);
-	values[3] = Int64GetDatum(run_id);
+	values[0] = Int64GetDatum(refresh.result.added);
+	values[1] = Int64GetDatum(refresh.result.removed);
+	values[2] = Int64GetDatum(refresh.result.kept);
+	values[3] = Int64GetDatum(refresh.run_id);
 	nulls[3] = dry_run;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }

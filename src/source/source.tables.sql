@@ -20,30 +20,32 @@ COMMENT ON COLUMN leadflow.source.time_column IS 'its event time: a record exist
 COMMENT ON COLUMN leadflow.source.labels IS 'labels of its columns: {"pages": "閲覧ページ数"}';
 COMMENT ON COLUMN leadflow.source.lookups IS 'fields that are names in small tables: {"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name", "label": "営業担当者"}}';
 
-INSERT INTO leadflow.source (name, label, relation, key_column, time_column, labels, lookups)
-VALUES
-    ('lead', 'リード', 'leadflow.lead', 'lead_id', 'created_at',
-     '{"lead_id": "リードID", "external_id": "外部ID", "email": "メールアドレス", "company": "会社名",
-       "company_short": "会社名略称", "last_name": "姓", "first_name": "名", "department": "部署",
-       "job_title": "役職", "phone": "電話番号", "postal_code": "郵便番号", "prefecture": "都道府県",
-       "address": "住所", "country": "国", "industry": "業種", "employees": "従業員数",
-       "competitor": "競合", "nurturing": "ナーチャリング対象", "email_opt_out": "メール配信停止",
-       "do_not_contact": "連絡不可", "created_at": "登録日時", "updated_at": "更新日時"}',
-     '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
-               "label": "営業担当者"}}'),
-    ('visit', 'トラッキング', 'leadflow.visit', 'visit_id', 'visited_at',
-     '{"visited_at": "訪問日時", "pages": "閲覧ページ数", "duration": "滞在時間",
-       "entry_url": "入口ページ", "referrer": "参照元"}', '{}'),
-    ('application', '申込', 'leadflow.application', 'application_id', 'applied_at',
-     '{"applied_at": "申込日時", "status": "ステータス", "source": "流入元"}',
-     '{"campaign": {"column": "campaign_id", "relation": "leadflow.campaign", "key": "campaign_id",
-                    "name": "name", "label": "キャンペーン"}}'),
-    ('activity', '活動履歴', 'leadflow.activity', 'activity_id', 'acted_on',
-     '{"acted_on": "日付", "kind": "種別", "action": "作業内容", "result": "活動結果",
-       "source": "活動ソース", "content": "内容", "note": "その他", "next_contact_on": "次回対応日",
-       "recorded_at": "登録日時"}',
-     '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
-               "label": "活動者"},
-       "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
-                "label": "リスト"}}')
-ON CONFLICT (name) DO NOTHING;
+IF first_time THEN
+    INSERT INTO leadflow.source (name, label, relation, key_column, time_column, labels, lookups)
+    VALUES
+        ('lead', 'リード', 'leadflow.lead', 'lead_id', 'created_at',
+         '{"lead_id": "リードID", "external_id": "外部ID", "email": "メールアドレス", "company": "会社名",
+           "company_short": "会社名略称", "last_name": "姓", "first_name": "名", "department": "部署",
+           "job_title": "役職", "phone": "電話番号", "postal_code": "郵便番号", "prefecture": "都道府県",
+           "address": "住所", "country": "国", "industry": "業種", "employees": "従業員数",
+           "competitor": "競合", "nurturing": "ナーチャリング対象", "email_opt_out": "メール配信停止",
+           "do_not_contact": "連絡不可", "created_at": "登録日時", "updated_at": "更新日時"}',
+         '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
+                   "label": "営業担当者"}}'),
+        ('visit', 'トラッキング', 'leadflow.visit', 'visit_id', 'visited_at',
+         '{"visited_at": "訪問日時", "pages": "閲覧ページ数", "duration": "滞在時間",
+           "entry_url": "入口ページ", "referrer": "参照元"}', '{}'),
+        ('application', '申込', 'leadflow.application', 'application_id', 'applied_at',
+         '{"applied_at": "申込日時", "status": "ステータス", "source": "流入元"}',
+         '{"campaign": {"column": "campaign_id", "relation": "leadflow.campaign", "key": "campaign_id",
+                        "name": "name", "label": "キャンペーン"}}'),
+        ('activity', '活動履歴', 'leadflow.activity', 'activity_id', 'acted_on',
+         '{"acted_on": "日付", "kind": "種別", "action": "作業内容", "result": "活動結果",
+           "source": "活動ソース", "content": "内容", "note": "その他", "next_contact_on": "次回対応日",
+           "recorded_at": "登録日時"}',
+         '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
+                   "label": "活動者"},
+           "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
+                    "label": "リスト"}}')
+    ON CONFLICT (name) DO NOTHING;
+END IF;

@@ -1,0 +1,116 @@
+# What is dumped comes back: custom format in parallel, plain, data only; for a
+# superuser and for an owner who is none.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('dump');
+$node->init;
+$node->start;
+my $dir = PostgreSQL::Test::Utils::tempdir;
+
+sub sql
+{
+	my ($db, $sql) = @_;
+	return $node->safe_psql($db, $sql);
+}
+
+# every row of every table, and where the sequences are
+sub rows
+{
+	my ($db) = @_;
+	return sql($db, q{SELECT c.relname, md5(query_to_xml(format('SELECT t::text FROM %s AS t ORDER BY 1', c.oid::regclass), true, false, '')::text)
+		  FROM pg_class AS c WHERE c.relnamespace = 'leadflow'::regnamespace AND c.relkind = 'r'
+		 UNION ALL SELECT sequencename, last_value::text FROM pg_sequences WHERE schemaname = 'leadflow' ORDER BY 1});
+}
+
+sub schema
+{
+	my ($db, @options) = @_;
+	my ($out, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, '--schema-only', @options, $db ]);
+	die $err if $err;
+	$out =~ s/^\\(un)?restrict .*\n//mg;
+	return $out;
+}
+
+# a database with some of everything, its tables owned by a role
+sub fill
+{
+	my ($db, $owner) = @_;
+	sql('postgres', "CREATE DATABASE $db");
+	sql($db, "CREATE EXTENSION leadflow; GRANT USAGE, CREATE ON SCHEMA leadflow TO owner WITH GRANT OPTION");
+	sql($db, "SET ROLE $owner; CALL leadflow.install('Asia/Tokyo')");
+	sql($db, qq{SET ROLE $owner;
+		INSERT INTO leadflow.rep (name) VALUES ('田中');
+		INSERT INTO leadflow.campaign (name) VALUES ('春の展示会');
+		INSERT INTO leadflow.lead (email, created_at, rep_id, merged_into) SELECT n, '2000-01-01', 1, CASE WHEN n = 4 THEN 5 END FROM generate_series(1, 1000) AS n;
+		INSERT INTO leadflow.visit (lead_id, visited_at, pages) SELECT lead_id, now(), 20 FROM leadflow.lead WHERE lead_id <= 10;
+		INSERT INTO leadflow.application (lead_id, campaign_id) SELECT lead_id, 1 FROM leadflow.lead;
+		UPDATE leadflow.list SET created_at = '2000-01-01';
+		CREATE INDEX my_index ON leadflow.lead (company);
+		GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader;
+		SELECT leadflow.save_segment('mine', 'list(''HOTリードリスト'') and lead(lead_id <= 5)');
+		SELECT leadflow.create_list('mine', 'segment(''mine'')', 'every 2 weeks on mon,thu at 07:00', 'mirror', 'America/New_York', due_after => '1 day')});
+	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
+	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
+		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
+}
+
+# what came back is what there was, and works on
+sub same
+{
+	my ($was, $is, $owner, $how) = @_;
+	is(rows($is), rows($was), "$how: every row, every sequence");
+	is(schema($is), schema($was), "$how: everything made, its comments and its grants");
+	is(sql($is, "SET ROLE $owner; SET search_path = ''; SELECT leadflow.evaluate('list(''HOTリードリスト'')')"), '{1,3,5-10}', "$how: list() works");
+	is(sql($is, "SET ROLE $owner; SET search_path = ''; INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (11, now(), 20);
+		SELECT added, removed, kept FROM leadflow.refresh_list('HOTリードリスト')"), '1|0|8', "$how: a refresh goes on, and the hold holds");
+	sql($is, "SET ROLE $owner; SET search_path = ''; CALL leadflow.install(); CALL leadflow.run_due('2100-01-01')");
+	is(sql($is, "SELECT count(*) FROM leadflow.refresh_run WHERE error IS NOT NULL"), 0, "$how: so does the tick");
+	sql('postgres', "DROP DATABASE $is");
+}
+
+sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
+my @at = ('-h', $node->host, '-p', $node->port);
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, activity, schedule, setting};
+
+for my $owner ('postgres', 'owner')
+{
+	my $db = "by_$owner";
+	fill($db, $owner);
+
+	sql('postgres', 'CREATE DATABASE custom');
+	$node->command_ok([ 'pg_dump', @at, '-Fc', '-f', "$dir/$db.dump", $db ], "$owner: pg_dump -Fc");
+	$node->command_ok([ 'pg_restore', @at, '-j4', '-d', 'custom', '--exit-on-error', "$dir/$db.dump" ], "$owner: pg_restore -j4");
+	same($db, 'custom', $owner, "$owner, custom");
+
+	sql('postgres', 'CREATE DATABASE plain');
+	$node->command_ok([ 'pg_dump', @at, '-f', "$dir/$db.sql", $db ], "$owner: pg_dump");
+	$node->command_ok([ 'psql', '-Xq', @at, '-v', 'ON_ERROR_STOP=1', '-d', 'plain', '-f', "$dir/$db.sql" ], "$owner: psql");
+	same($db, 'plain', $owner, "$owner, plain");
+
+	# rows only, by the owner, into what install() has made: its defaults have to go first
+	sql('postgres', 'CREATE DATABASE rows');
+	sql('rows', "CREATE EXTENSION leadflow; GRANT USAGE, CREATE ON SCHEMA leadflow TO owner WITH GRANT OPTION");
+	sql('rows', "SET ROLE $owner; CALL leadflow.install('Europe/Paris'); TRUNCATE leadflow." . join(', leadflow.', split /, /, $names) . ";
+		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader");
+	$node->command_ok([ 'pg_dump', @at, '-U', $owner, '--data-only', '-n', 'leadflow', '-f', "$dir/$db.rows", $db ], "$owner: pg_dump --data-only");
+	unlike(slurp_file("$dir/$db.rows"), qr/circular/, 'tables can be ordered by their foreign keys');
+	$node->command_ok([ 'psql', '-Xq', @at, '-U', $owner, '-v', 'ON_ERROR_STOP=1', '-d', 'rows', '-f', "$dir/$db.rows" ], "$owner: psql");
+	same($db, 'rows', $owner, "$owner, rows only");
+}
+
+# a dump of an owner who is no superuser, restored by the same into a database prepared by a superuser
+sql('postgres', 'CREATE DATABASE own');
+sql('own', "CREATE EXTENSION leadflow; GRANT USAGE, CREATE ON SCHEMA leadflow TO owner WITH GRANT OPTION");
+$node->command_ok([ 'pg_dump', @at, '-U', 'owner', '-Fc', '-f', "$dir/own.dump", 'by_owner' ], 'pg_dump by the owner');
+my ($toc, $err) = run_command([ 'pg_restore', '-l', "$dir/own.dump" ]);
+$toc = join("\n", grep { !/ (SCHEMA - leadflow|EXTENSION|COMMENT - EXTENSION|ACL - SCHEMA) / } split(/\n/, $toc));
+append_to_file("$dir/own.toc", "$toc\n");
+$node->command_ok([ 'pg_restore', @at, '-U', 'owner', '-j4', '-d', 'own', '-L', "$dir/own.toc", '--exit-on-error', "$dir/own.dump" ], 'pg_restore by the owner');
+same('by_owner', 'own', 'owner', 'by the owner');
+
+$node->stop;
+done_testing();
