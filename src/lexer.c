@@ -283,7 +283,7 @@ NearestName(const char *name, List *candidates)
 	/* the longest name varstr_levenshtein() takes */
 	const int	longest = 255;
 	int			length = strlen(name);
-	int			best_distance = length / 2 + 1;
+	int			best_distance = pg_mbstrlen(name) / 2 + 1;
 	const char *best = NULL;
 	ListCell   *lc;
 
@@ -296,6 +296,9 @@ NearestName(const char *name, List *candidates)
 
 		if (strlen(candidate) > (size_t) longest)
 			continue;
+		/* a name cut short is nearer than its length tells */
+		if (pg_mbstrlen(name) > 1 && strstr(candidate, name) != NULL)
+			return candidate;
 		distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate),
 												 1, 1, 1, best_distance, true);
 		if (distance < best_distance)

@@ -1,9 +1,9 @@
 -- The tick: whatever is due, run by pg_cron or any other scheduler.
 
-CREATE FUNCTION leadflow.tick_may_run() RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION leadflow.tick_may_run() IS
-    'part of run_due: false on a standby, an error for a role that does not own the tables';
+CREATE FUNCTION leadflow.tick_may_run(at timestamptz) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION leadflow.tick_may_run(timestamptz) IS
+    'part of run_due: false on a standby, an error in a transaction or for a role that does not own the tables';
 
 CREATE FUNCTION leadflow.due_lists(at timestamptz, OUT list_id bigint, OUT due_at timestamptz)
     RETURNS SETOF record
@@ -24,13 +24,17 @@ AS $$
 DECLARE
     due record;
     failure text;
+    failure_detail text;
+    failure_hint text;
 BEGIN
-    IF leadflow.tick_may_run() THEN
+    IF leadflow.tick_may_run(run_due.at) THEN
         FOR due IN SELECT d.list_id, d.due_at FROM leadflow.due_lists(run_due.at) AS d LOOP
             BEGIN
                 PERFORM leadflow.run_list(due.list_id, due.due_at, run_due.at);
             EXCEPTION WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT;
+                GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT,
+                    failure_detail = PG_EXCEPTION_DETAIL, failure_hint = PG_EXCEPTION_HINT;
+                failure := pg_catalog.concat_ws(E'\n', failure, NULLIF(failure_detail, ''), NULLIF(failure_hint, ''));
                 INSERT INTO leadflow.refresh_run AS r (list_id, due_at, as_of, started, error)
                 VALUES (due.list_id, due.due_at, run_due.at, pg_catalog.clock_timestamp(), failure)
                 ON CONFLICT (list_id, due_at) DO UPDATE

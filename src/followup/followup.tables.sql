@@ -71,7 +71,7 @@ SELECT l.name AS list,
                 ELSE leadflow.next_run(l.cadence, greatest(now(), d.done_through), z.zone)
            END
        END AS next_run,
-       CASE WHEN r.error IS NOT NULL THEN format('failed (attempt %s): %s', r.attempts, r.error)
+       CASE WHEN r.error IS NOT NULL THEN format('failed (attempt %s): %s', r.attempts, split_part(r.error, E'\n', 1))
             WHEN r.finished IS NOT NULL THEN format('%s added, %s removed, %s kept', r.added, r.removed, r.kept)
             WHEN r.started IS NOT NULL THEN 'running'
             ELSE 'never run'

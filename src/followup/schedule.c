@@ -85,7 +85,7 @@ schedule_jobs(PG_FUNCTION_ARGS)
 					quote_literal_cstr(every), TICK_COMMAND), NULL);
 	AddTextArg(&args, job_name());
 	SpiRun("SELECT jobid, jobname::text, schedule, command, database, username, active"
-		   " FROM cron.job WHERE jobname::text = $1 AND username = current_user", &args);
+		   " FROM cron.job WHERE jobname::name = $1::name AND username = current_user", &args);
 	for (uint64 row = 1; row <= SPI_processed; row++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row - 1]);
 	LeaveSpi(frame);
@@ -103,7 +103,7 @@ unschedule_jobs(PG_FUNCTION_ARGS)
 	require_cron(NULL);
 	AddTextArg(&args, job_name());
 	jobs = SpiRun("SELECT cron.unschedule(jobid) FROM cron.job"
-				  " WHERE jobname::text = $1 AND username = current_user", &args);
+				  " WHERE jobname::name = $1::name AND username = current_user", &args);
 	LeaveSpi(frame);
 	PG_RETURN_INT64(jobs);
 }

@@ -54,7 +54,7 @@ FollowupInit(void)
 }
 
 /*
- * May the tick run here? Quietly not on a standby; with an error where it could
+ * May the tick run here, for an instant? Quietly not on a standby; with an error where it could
  * not commit, or for a caller who does not own the tables, whose view of them
  * might be partial.
  */
@@ -65,6 +65,11 @@ tick_may_run(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	Oid			list;
 
+	if (PG_ARGISNULL(0) || TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the time to run what is due at must be finite and not null"),
+				 errhint("Leave it out to run what is due now.")));
 	if (RecoveryInProgress())
 		PG_RETURN_BOOL(false);
 	if (!SPI_inside_nonatomic_context())
@@ -98,8 +103,7 @@ typedef struct DueList
 	char	   *name;
 	TimestampTz due_at;
 	List	   *refers_to;		/* of char *: names of lists */
-	bool		entered;		/* the walk has reached it ... */
-	bool		placed;			/* ... and left it */
+	bool		entered;		/* the walk has reached it */
 } DueList;
 
 /*

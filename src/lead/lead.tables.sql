@@ -95,7 +95,7 @@ COMMENT ON COLUMN leadflow.lead.fields IS 'further fields (追加項目)';
 COMMENT ON COLUMN leadflow.lead.form_version IS 'version of the form the fields were entered under';
 COMMENT ON COLUMN leadflow.lead.created_at IS 'when the lead was acquired (登録日時)';
 COMMENT ON COLUMN leadflow.lead.updated_at IS 'when the lead was last changed (更新日時)';
-COMMENT ON COLUMN leadflow.lead.deleted_at IS 'when the lead was deleted: out of every segment from then on (削除日時)';
+COMMENT ON COLUMN leadflow.lead.deleted_at IS 'when the lead was deleted: it is in no segment, whatever the instant of evaluation (削除日時)';
 COMMENT ON COLUMN leadflow.lead.merged_into IS 'lead this one was merged into (統合先)';
 
 -- merged_into has no foreign key: one to the table itself would make a data-only

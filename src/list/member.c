@@ -82,8 +82,9 @@ require_leads(Datum leads)
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("some of the ids are no leads: %s%s", SpiText(1, 1),
 						SpiBigint(1, 2) > SHOWN_IDS ? ", ..." : ""),
-				 errdetail("Of the ids given, " INT64_FORMAT " are not in leadflow.lead.",
-						   SpiBigint(1, 2))));
+				 errdetail_plural("%lld of the ids given is not in leadflow.lead.",
+								  "%lld of the ids given are not in leadflow.lead.",
+								  SpiBigint(1, 2), (long long) SpiBigint(1, 2))));
 }
 
 /* Say how many leads are not added although asked for, and why. */
@@ -98,7 +99,8 @@ notice_unreachable(Datum leads)
 		   " WHERE l.do_not_contact OR l.deleted_at IS NOT NULL OR l.merged_into IS NOT NULL", &args);
 	if (SpiBigint(1, 1) > 0)
 		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " leads are not added", SpiBigint(1, 1)),
+				(errmsg_plural("%lld lead is not added", "%lld leads are not added",
+							   SpiBigint(1, 1), (long long) SpiBigint(1, 1)),
 				 errdetail("They must not be contacted, or are deleted or merged.")));
 }
 

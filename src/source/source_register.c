@@ -9,6 +9,7 @@
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(register_source);
@@ -37,6 +38,41 @@ require_column(Oid relation, const char *role, const char *column, const Oid *ty
 						wanted)));
 }
 
+/* labels and lookups are objects, by column and by field */
+static void
+require_object(const char *argument, Datum json)
+{
+	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(json)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", argument),
+				 errhint("Write it as {\"pages\": \"閲覧ページ数\"}, for instance.")));
+}
+
+/* Each label is a column's, and a text. */
+static void
+require_labels(Oid relation, Datum labels)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	require_object("labels", labels);
+	AddArg(&args, JSONBOID, labels);
+	rows = SpiRead("SELECT l.key, jsonb_typeof(l.value) FROM jsonb_each($1) AS l", &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		if (strcmp(SpiText(row, 2), "string") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the label of \"%s\" must be a text", SpiText(row, 1))));
+		columns = lappend(columns, SpiText(row, 1));
+	}
+	foreach(lc, columns)
+		require_column(relation, "labelled column", lfirst(lc), NULL, 0, NULL);
+}
+
 /* Each lookup names its column, and the key and the name in a table that exists. */
 static void
 require_lookups(Oid relation, Datum lookups)
@@ -44,6 +80,7 @@ require_lookups(Oid relation, Datum lookups)
 	SpiArgs		args = {0};
 	uint64		rows;
 
+	require_object("lookups", lookups);
 	AddArg(&args, JSONBOID, lookups);
 	rows = SpiRead("SELECT l.key, l.value ->> 'column', to_regclass(l.value ->> 'relation'),"
 				   " l.value ->> 'key', l.value ->> 'name', l.value ->> 'relation'"
@@ -109,6 +146,8 @@ register_source(PG_FUNCTION_ARGS)
 	if (time_column != NULL)
 		require_column(relation, "time column", time_column, time_types, lengthof(time_types),
 					   "a date or a timestamp");
+	if (!PG_ARGISNULL(6))
+		require_labels(relation, PG_GETARG_DATUM(6));
 	if (!PG_ARGISNULL(7))
 		require_lookups(relation, PG_GETARG_DATUM(7));
 

@@ -69,7 +69,7 @@ fresh();
 sql(q{SELECT leadflow.save_segment('mine', 'everyone'); UPDATE leadflow.list SET segment = 'segment(''mine'')' WHERE name = 'slow';
 	DELETE FROM leadflow.saved_segment WHERE name = 'mine'});
 sql("CALL leadflow.run_due()");
-is(sql($ledger), qq{first|1|t|3|\nslow|1|f||saved segment "mine" does not exist\nlast|1|t|3|}, 'a list that fails stops no other');
+is(sql($ledger), qq{first|1|t|3|\nslow|1|f||saved segment "mine" does not exist\nIt is at character 1 of the segment.\nlast|1|t|3|}, 'a list that fails stops no other');
 is(sql("SELECT list, last_outcome, next_run < now() FROM leadflow.schedule_status ORDER BY list"),
 	qq{first|3 added, 0 removed, 0 kept|f\nlast|3 added, 0 removed, 0 kept|f\nslow|failed (attempt 1): saved segment "mine" does not exist|t},
 	'schedule_status tells');
