@@ -103,4 +103,12 @@ SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and 
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);
 RESET statement_timeout;
+-- lookups that are none
+SAVEPOINT lookups;
+UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "key": "rep_id", "name": "name"}}' WHERE name = 'visit';
+UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "column": "lead_id", "key": "rep_id"}}' WHERE name = 'activity';
+UPDATE leadflow.source SET lookups = '["a"]' WHERE name = 'application';
+UPDATE leadflow.source SET lookups = '{"a": 3}' WHERE name = 'lead';
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['visit(pages = 1)', 'activity(a = ''x'')', 'application', 'lead(a = ''x'')']) AS input;
+ROLLBACK TO lookups;
 ROLLBACK;

@@ -74,33 +74,23 @@ field_type(Oid type, char category)
 		FIELD_TEXT : FIELD_OTHER;
 }
 
-bool
-SourceLoadFields(Source *source)
+/* The columns of the relation; a domain is what it is over. */
+static void
+load_columns(Source *source)
 {
 	SpiArgs		args = {0};
 	uint64		rows;
 	bool		isnull;
 
-	if (source->fields != NIL)
-		return true;
-
-	/* columns, then lookups; a domain is what it is over */
 	AddTextArg(&args, source->name);
 	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text,"
 				   " coalesce(b.oid, t.oid), coalesce(b.typcategory, t.typcategory),"
-				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
-				   " a.attname, NULL, NULL, NULL"
+				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull"
 				   " FROM leadflow.source s"
 				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
 				   " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
 				   " LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype"
-				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped"
-				   " UNION ALL "
-				   "SELECT l.key, l.value ->> 'label', 'text'::regtype, 'S', 'text', false,"
-				   " l.value ->> 'column', to_regclass(l.value ->> 'relation')::text,"
-				   " l.value ->> 'key', l.value ->> 'name'"
-				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
-				   " WHERE s.name = $1 AND to_regclass(l.value ->> 'relation') IS NOT NULL",
+				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped",
 				   &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
@@ -114,14 +104,59 @@ SourceLoadFields(Source *source)
 		field->is_enum = category == TYPCATEGORY_ENUM;
 		field->type_name = SpiText(row, 5);
 		field->not_null = DatumGetBool(SpiDatum(row, 6, &isnull));
-		field->column = quote_identifier(SpiText(row, 7));
-		field->lookup_relation = SpiText(row, 8);
-		field->lookup_key = quoted_or_null(SpiText(row, 9));
-		field->lookup_name = quoted_or_null(SpiText(row, 10));
+		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);
-		if (field->lookup_relation == NULL && source->time_column != NULL &&
-			strcmp(field->name, source->time_column) == 0)
+		if (source->time_column != NULL && strcmp(field->name, source->time_column) == 0)
 			source->time = field;
+	}
+}
+
+/* The names that the relation's columns stand for in other tables. */
+static void
+load_lookups(Source *source)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddTextArg(&args, source->name);
+	rows = SpiRead("SELECT l.key, l.value ->> 'label', l.value ->> 'column', l.value ->> 'relation',"
+				   " l.value ->> 'key', l.value ->> 'name', to_regclass(l.value ->> 'relation')::text"
+				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
+				   " WHERE s.name = $1",
+				   &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		SourceField *field = palloc0(sizeof(SourceField));
+
+		for (int column = 3; column <= 6; column++)
+			if (SpiText(row, column) == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("lookup \"%s\" of source \"%s\" is incomplete",
+								SpiText(row, 1), source->name),
+						 errdetail("A lookup has \"column\", \"relation\", \"key\" and \"name\".")));
+		if (SpiText(row, 7) == NULL)
+			continue;
+		field->name = SpiText(row, 1);
+		field->label = SpiText(row, 2);
+		field->type = FIELD_TEXT;
+		field->type_name = "text";
+		field->column = quote_identifier(SpiText(row, 3));
+		field->lookup_key = quote_identifier(SpiText(row, 5));
+		field->lookup_name = quote_identifier(SpiText(row, 6));
+		field->lookup_relation = SpiText(row, 7);
+		source->fields = lappend(source->fields, field);
+	}
+}
+
+bool
+SourceLoadFields(Source *source)
+{
+	if (source->fields == NIL)
+	{
+		load_columns(source);
+		if (source->fields != NIL)
+			load_lookups(source);
 	}
 	return source->fields != NIL;
 }
