@@ -103,6 +103,22 @@ SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and 
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);
 RESET statement_timeout;
+SAVEPOINT sources;
+-- what is wrong with one source is not the others' trouble
+INSERT INTO leadflow.source (name, relation) VALUES ('long', 'a.b.c.d'), ('quote', '"'), ('empty', '');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['visit(pages = 1)', 'long', 'quote', 'visits']) AS input;
+CREATE ROLE regress_leadflow_analyst;
+SET LOCAL ROLE regress_leadflow_analyst;
+SELECT has_schema_privilege('leadflow', 'USAGE'), bool_or(has_any_column_privilege(oid, 'SELECT')), count(*) > 10 FROM pg_class WHERE relnamespace = 'leadflow'::regnamespace AND relkind IN ('r', 'v');
+RESET ROLE;
+GRANT USAGE ON SCHEMA leadflow TO regress_leadflow_analyst;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_leadflow_analyst;
+CREATE SCHEMA closed;
+CREATE TABLE closed.thing (lead_id bigint);
+INSERT INTO leadflow.source (name, relation) VALUES ('thing', 'closed.thing');
+SET LOCAL ROLE regress_leadflow_analyst;
+SELECT pg_temp.leads('visit(pages = 1)'), pg_temp.leads('segment(''hot'')'), pg_temp.leads('thing');
+ROLLBACK TO sources;
 -- lookups that are none
 SAVEPOINT lookups;
 UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "key": "rep_id", "name": "name"}}' WHERE name = 'visit';

@@ -135,7 +135,7 @@ find_source(BindContext *context, const char *name, int location)
 		report_unknown_source(context, name, location);
 		return NULL;
 	}
-	if (found->relation == NULL || !SourceLoadFields(found))
+	if (!SourceLoadFields(found))
 	{
 		BindReport(context, ERRCODE_UNDEFINED_TABLE, location,
 				   psprintf("the relation of source \"%s\" does not exist", found->name), NULL,

@@ -29,7 +29,7 @@ List *
 LoadSources(void)
 {
 	List	   *sources = NIL;
-	uint64		rows = SpiRead("SELECT name, label, to_regclass(relation)::text, lead_column, key_column, time_column"
+	uint64		rows = SpiRead("SELECT name, label, lead_column, key_column, time_column"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -38,10 +38,9 @@ LoadSources(void)
 
 		source->name = SpiText(row, 1);
 		source->label = SpiText(row, 2);
-		source->relation = SpiText(row, 3);
-		source->lead_column = quoted_or_null(SpiText(row, 4));
-		source->key_column = quoted_or_null(SpiText(row, 5));
-		source->time_column = SpiText(row, 6);
+		source->lead_column = quoted_or_null(SpiText(row, 3));
+		source->key_column = quoted_or_null(SpiText(row, 4));
+		source->time_column = SpiText(row, 5);
 		sources = lappend(sources, source);
 	}
 	return sources;
@@ -152,12 +151,20 @@ load_lookups(Source *source)
 bool
 SourceLoadFields(Source *source)
 {
-	if (source->fields == NIL)
-	{
-		load_columns(source);
-		if (source->fields != NIL)
-			load_lookups(source);
-	}
+	SpiArgs		args = {0};
+
+	if (source->fields != NIL)
+		return true;
+
+	/* looked for only now: a relation out of reach is no trouble of the others */
+	AddTextArg(&args, source->name);
+	if (SpiRead("SELECT to_regclass(relation)::text FROM leadflow.source WHERE name = $1", &args) == 1)
+		source->relation = SpiText(1, 1);
+	if (source->relation == NULL)
+		return false;
+
+	load_columns(source);
+	load_lookups(source);
 	return source->fields != NIL;
 }
 
