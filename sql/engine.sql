@@ -103,6 +103,30 @@ SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and 
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);
 RESET statement_timeout;
+-- a source of the user's own, its names chosen to hurt
+CREATE SCHEMA "s""1; --";
+CREATE TYPE "s""1; --".mood AS ENUM ('sad', 'Happy');
+CREATE DOMAIN "s""1; --".points AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN "s""1; --".score AS "s""1; --".points;
+CREATE DOMAIN "s""1; --".ratio AS double precision;
+CREATE DOMAIN "s""1; --".choices AS text[];
+CREATE TABLE "s""1; --"."t'1" ("lead's id" bigint, "select" integer, "at" timestamp, mood "s""1; --".mood, points "s""1; --".points, score "s""1; --".score, ratio "s""1; --".ratio, weight real, tags text[],
+    choices "s""1; --".choices, code char(4), short varchar(3), "a"" = 1 or true --" text, big numeric, rep integer);
+INSERT INTO "s""1; --"."t'1" VALUES
+    (1, 1, '2026-06-01 10:00', 'Happy', 3, 7, 0.1, 0.1, '{a,b}', '{a}', 'ab', 'xyz', 'here', 12345678901234567890.5, 901),
+    (1, 2, '2026-06-01 10:00', 'sad', 4, 8, 0.2, 0.2, '{}', '{}', '', '', '', 0, 902),
+    (2, 3, '2026-06-01 10:00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1);
+INSERT INTO leadflow.source (name, label, relation, lead_column, key_column, time_column, labels, lookups) VALUES
+    ('own', '自作', '"s""1; --"."t''1"', 'lead''s id', 'select', 'at', '{"points": "点", "score": "点", "weight": "重さ"}',
+     '{"person": {"column": "rep", "relation": "leadflow.rep", "key": "rep_id", "name": "name", "label": "人"}}');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
+    'own', '自作(重さ = 0.1)', '自作(点 = 3)', 'own(人 = ''田中'')', 'own(person is null)', 'own("select" = 3)', 'own("a"" = 1 or true --" = ''here'')', 'own("a"" = 1 or true --" is empty)', 'last(own)("select" = 2)', 'first(own)("select" = 1)',
+    'own(mood = ''Happy'')', 'own(mood contains ''HAPP'')', 'own(mood = ''nobody'')', 'own(mood in (''sad'', ''x''))', 'min(own.mood) = ''Happy''', 'count(distinct own.mood) = 2', 'own(mood is empty)',
+    'own(points between 3 and 4)', 'own(score = 7)', 'sum(own.score) = 15', 'own(ratio = 0.1)', 'sum(own.ratio) = 0.3', 'own(weight = 0.1)', 'own(weight in (0.3, ''0.2''))', 'own(weight between 0.1 and 0.1)', 'max(own.weight) = 0.2', 'sum(own.weight) = 0.3',
+    'own(tags contains ''a'')', 'own(tags not contains ''a'')', 'own(tags is empty)', 'own(tags is not empty)', 'own(choices contains ''a'')', 'own(choices is empty)', 'own(tags = ''a'')', 'own(tags in (''a''))', 'count(distinct own.tags) = 2',
+    'own(code = ''ab'')', 'own(code starts with ''AB'')', 'own(code is empty)', 'own(short = ''xyz and more'')', 'own(short like ''x_z'')', 'own(big = 12345678901234567890.5)', 'sum(own.big) > 12345678901234567890']) AS input;
+INSERT INTO leadflow.source (name, label, relation, time_column) VALUES ('twin', '自作', 'leadflow.visit', NULL), ('gone', NULL, 'leadflow.nothing', NULL), ('late', NULL, 'leadflow.visit', 'nothing');
+SELECT pg_temp.leads('自作'), pg_temp.leads('twin'), pg_temp.leads('first(twin)(pages = 1)'), pg_temp.leads('gone'), pg_temp.leads('late');
 SAVEPOINT sources;
 -- what is wrong with one source is not the others' trouble
 INSERT INTO leadflow.source (name, relation) VALUES ('long', 'a.b.c.d'), ('quote', '"'), ('empty', '');

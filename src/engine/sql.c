@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "engine/sql.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -234,8 +235,7 @@ aggregate_sql(const BoundNode *node)
 {
 	const SourceField *field = node->field;
 	const char *column = field ? psprintf("r.%s", field->column) : "*";
-	bool		inexact = field && (strcmp(field->type_name, "real") == 0 ||
-									strcmp(field->type_name, "double precision") == 0);
+	bool		inexact = field && (field->base_type == FLOAT4OID || field->base_type == FLOAT8OID);
 
 	switch (node->function)
 	{

@@ -9,6 +9,7 @@
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 typedef struct NamedSet
@@ -82,27 +83,26 @@ load_columns(Source *source)
 	bool		isnull;
 
 	AddTextArg(&args, source->name);
-	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text,"
-				   " coalesce(b.oid, t.oid), coalesce(b.typcategory, t.typcategory),"
+	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
 				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull"
 				   " FROM leadflow.source s"
 				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
-				   " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-				   " LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype"
 				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped",
 				   &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
 		SourceField *field = palloc0(sizeof(SourceField));
-		Oid			type = DatumGetObjectId(SpiDatum(row, 3, &isnull));
-		char		category = *SpiText(row, 4);
+		char		category;
+		bool		is_preferred;
 
 		field->name = SpiText(row, 1);
 		field->label = SpiText(row, 2);
-		field->type = field_type(type, category);
+		field->base_type = getBaseType(DatumGetObjectId(SpiDatum(row, 3, &isnull)));
+		get_type_category_preferred(field->base_type, &category, &is_preferred);
+		field->type = field_type(field->base_type, category);
 		field->is_enum = category == TYPCATEGORY_ENUM;
-		field->type_name = SpiText(row, 5);
-		field->not_null = DatumGetBool(SpiDatum(row, 6, &isnull));
+		field->type_name = SpiText(row, 4);
+		field->not_null = DatumGetBool(SpiDatum(row, 5, &isnull));
 		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);
 		if (source->time_column != NULL && strcmp(field->name, source->time_column) == 0)
@@ -139,6 +139,7 @@ load_lookups(Source *source)
 		field->name = SpiText(row, 1);
 		field->label = SpiText(row, 2);
 		field->type = FIELD_TEXT;
+		field->base_type = TEXTOID;
 		field->type_name = "text";
 		field->column = quote_identifier(SpiText(row, 3));
 		field->lookup_key = quote_identifier(SpiText(row, 5));

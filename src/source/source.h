@@ -25,6 +25,7 @@ typedef struct SourceField
 	const char *name;
 	const char *label;			/* or NULL */
 	FieldType	type;
+	Oid			base_type;		/* what its domain is over, if its type is one */
 	const char *type_name;		/* as messages call it */
 	const char *column;			/* of the source's relation, quoted */
 	bool		is_enum;		/* compared as text */
