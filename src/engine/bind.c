@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "engine/bind.h"
 #include "miscadmin.h"
 #include "spi.h"
@@ -210,6 +211,19 @@ make_bound(BindContext *context, SegmentKind kind)
 	return bound;
 }
 
+/* Values take a real column's type (7): as real, 0.1 is not what it is as numeric. */
+static void
+take_precision(BoundTest *test, const SourceField *field)
+{
+	ListCell   *lc;
+
+	if (field->base_type != FLOAT4OID)
+		return;
+	foreach(lc, test->constants)
+		if (lfirst(lc) != NULL)
+			lfirst(lc) = psprintf("%s::real", (char *) lfirst(lc));
+}
+
 /* A field of a record, tested. */
 static BoundNode *
 bind_field(BindContext *context, const SegmentNode *node, Source *source)
@@ -224,6 +238,7 @@ bind_field(BindContext *context, const SegmentNode *node, Source *source)
 	{
 		bound->test = BindTest(context, node->test, field->type, field->type_name, node->field);
 		bound->test->is_event_time = field == source->time;
+		take_precision(bound->test, field);
 	}
 	else if (field->type != FIELD_BOOLEAN)
 		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
@@ -304,6 +319,8 @@ bind_recorded(BindContext *context, const SegmentNode *node)
 	bound->test = BindTest(context, node->test, type, type_name,
 						   psprintf("%s(%s)", SegmentFunctionName(node->function),
 									node->field ? node->field : node->source));
+	if (node->function == SEGMENT_MIN || node->function == SEGMENT_MAX)
+		take_precision(bound->test, bound->field);
 	return bound;
 }
 
