@@ -151,4 +151,12 @@ UPDATE leadflow.source SET lookups = '["a"]' WHERE name = 'application';
 UPDATE leadflow.source SET lookups = '{"a": 3}' WHERE name = 'lead';
 SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['visit(pages = 1)', 'activity(a = ''x'')', 'application', 'lead(a = ''x'')']) AS input;
 ROLLBACK TO lookups;
+-- the leads' own table can be another source too: who was merged into whom
+INSERT INTO leadflow.lead (lead_id, merged_into, created_at, updated_at, employees) VALUES (3, 2, '2026-01-01 00:00+09', '2026-06-09 00:00+09', 77), (4, 1, '2026-01-01 00:00+09', '2026-07-01 00:00+09', 78);
+INSERT INTO leadflow.source (name, relation, lead_column, key_column, time_column) VALUES ('absorbed', 'leadflow.lead', 'merged_into', 'lead_id', 'updated_at');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['absorbed', 'not absorbed', 'absorbed(employees = 77)', 'count(absorbed) = 1', 'last(absorbed)(employees > 1)', 'absorbed(updated_at within 30 days)']) AS input;
+UPDATE leadflow.source SET time_column = 'updated_at' WHERE name = 'lead';
+UPDATE leadflow.lead SET updated_at = '2026-06-30 00:00+09' WHERE lead_id = 1;
+UPDATE leadflow.lead SET updated_at = '2026-06-05 00:00+09' WHERE lead_id <> 1;
+SELECT pg_temp.leads('lead(updated_at within 30 days)'), pg_temp.leads('count(lead) = 0');
 ROLLBACK;

@@ -207,13 +207,22 @@ put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued, Segmen
 		put_row(writer, node->row, "l", parent);
 }
 
+/* Are the source's records the leads of the universe, each its own and existing as it does? */
+static bool
+is_universe(const Source *source)
+{
+	return strcmp(source->relation, LEAD_RELATION) == 0 &&
+		strcmp(source->lead_column, "lead_id") == 0 &&
+		source->time_column != NULL && strcmp(source->time_column, "created_at") == 0;
+}
+
 /* One record of the lead satisfies the row (2). */
 static void
 put_block(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
 	const Source *source = node->source;
 
-	if (strcmp(source->relation, LEAD_RELATION) == 0)
+	if (is_universe(source))
 	{
 		put_lead_block(writer, node, two_valued, parent);
 		return;
