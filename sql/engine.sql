@@ -36,7 +36,7 @@ SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
     'segment(''hot'')', 'not segment(''hot'') and lead']) AS input;
 -- what is not known, with the nearest name
 SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
-    'visits', 'トラキング', 'xyzzy_plugh', 'hot', 'visit(page > 1)', 'visit(閲覧ページ > 1)', 'lead(e_mail is null)', 'sum(visit.duraton) > 1', 'segment(''hott'')', 'segment('''')', 'segment(''hot'') > 3',
+    'visits', 'トラキング', 'xyzzy_plugh', 'hot', 'visit(page > 1)', 'visit(閲覧ページ > 1)', 'lead(e_mail is null)', 'sum(visit.duraton) > 1', 'segment(''hott'')', 'segment('''')', 'segment(''hot'') > 3', 'score(''fit'')', 'score(''fit'') > 80',
     'application and segment(''re-engagement'')', 'lead and visit(pages > 1 or　頁 > 2)', 'lead(rep_id = ''田中'')']) AS input;
 -- types
 SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[

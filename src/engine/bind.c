@@ -362,26 +362,21 @@ bind_saved(BindContext *context, const SegmentNode *node)
 static BoundNode *
 bind_named(BindContext *context, const SegmentNode *node)
 {
-	BoundNode  *bound;
-	NamedSetCondition provider;
+	BoundNode  *bound = make_bound(context, SEGMENT_NAMED);
+	bool		is_saved = strcmp(node->source, "segment") == 0;
+	NamedSetCondition provider = is_saved ? NULL : FindNamedSet(node->source);
 	List	   *known = NIL;
 
-	if (node->test != NULL)
-	{
-		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->test->location,
-				   psprintf("%s('%s') is a set of leads; it cannot be compared", node->source,
-							node->name), NULL, NULL);
-		return make_bound(context, SEGMENT_NO_ONE);
-	}
-	if (strcmp(node->source, "segment") == 0)
-		return bind_saved(context, node);
-
-	bound = make_bound(context, SEGMENT_NAMED);
-	provider = FindNamedSet(node->source);
-	if (provider == NULL)
+	if (provider == NULL && !is_saved)
 		BindReport(context, ERRCODE_UNDEFINED_OBJECT, node->location,
 				   psprintf("\"%s\" is not a kind of named set", node->source), NULL,
 				   pstrdup("Named sets are list('...') and segment('...'); a condition on records is written without quotes around it."));
+	else if (node->test != NULL)
+		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->test->location,
+				   psprintf("%s('%s') is a set of leads; it cannot be compared", node->source,
+							node->name), NULL, NULL);
+	else if (is_saved)
+		return bind_saved(context, node);
 	else
 	{
 		bound->condition = provider(node->name, &known);
