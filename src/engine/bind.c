@@ -10,7 +10,17 @@
 #include "miscadmin.h"
 #include "spi.h"
 
+/* A saved segment, read and parsed once however often it is referred to. */
+typedef struct SavedDefinition
+{
+	char	   *name;
+	char	   *text;
+	SegmentNode *tree;
+} SavedDefinition;
+
 static BoundNode *bind_node(BindContext *context, const SegmentNode *node, Source *source);
+static BoundNode *bind_definition(BindContext *context, char *name, const char *text,
+								  const SegmentNode *tree);
 
 /* Raise a problem, or note it when collecting. */
 void
@@ -324,12 +334,37 @@ bind_recorded(BindContext *context, const SegmentNode *node)
 	return bound;
 }
 
+/* The saved segment of a name, or NULL. */
+static SavedDefinition *
+find_definition(BindContext *context, const char *name)
+{
+	SavedDefinition *definition;
+	SpiArgs		args = {0};
+	ListCell   *lc;
+
+	foreach(lc, context->definitions)
+	{
+		definition = lfirst(lc);
+		if (strcmp(definition->name, name) == 0)
+			return definition;
+	}
+
+	AddTextArg(&args, name);
+	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+		return NULL;
+	definition = palloc(sizeof(SavedDefinition));
+	definition->name = pstrdup(name);
+	definition->text = SpiText(1, 1);
+	definition->tree = SegmentParse(definition->text);
+	context->definitions = lappend(context->definitions, definition);
+	return definition;
+}
+
 /* segment('x'): its definition, bound in its place */
 static BoundNode *
 bind_saved(BindContext *context, const SegmentNode *node)
 {
-	SpiArgs		args = {0};
-	char	   *text;
+	SavedDefinition *definition;
 	ListCell   *lc;
 
 	foreach(lc, context->within)
@@ -348,15 +383,14 @@ bind_saved(BindContext *context, const SegmentNode *node)
 		}
 	}
 
-	AddTextArg(&args, node->name);
-	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+	definition = find_definition(context, node->name);
+	if (definition == NULL)
 	{
 		report_unknown(context, node->location, "saved segment", node->name, "",
 					   saved_segment_names(), NULL);
 		return make_bound(context, SEGMENT_NO_ONE);
 	}
-	text = SpiText(1, 1);
-	return BindDefinition(context, node->name, text);
+	return bind_definition(context, definition->name, definition->text, definition->tree);
 }
 
 static BoundNode *
@@ -424,8 +458,8 @@ bind_node(BindContext *context, const SegmentNode *node, Source *source)
 	pg_unreachable();
 }
 
-BoundNode *
-BindSegment(BindContext *context, const char *text)
+static BoundNode *
+bind_tree(BindContext *context, const char *text, const SegmentNode *tree)
 {
 	const char *outer = context->text;
 	BoundNode  *bound;
@@ -434,18 +468,30 @@ BindSegment(BindContext *context, const char *text)
 	if (context->sources == NIL)
 		context->sources = LoadSources();
 	context->text = text;
-	bound = bind_node(context, SegmentParse(text), NULL);
+	bound = bind_node(context, tree, NULL);
 	context->text = outer;
 	return bound;
+}
+
+static BoundNode *
+bind_definition(BindContext *context, char *name, const char *text, const SegmentNode *tree)
+{
+	BoundNode  *bound;
+
+	context->within = lappend(context->within, name);
+	bound = bind_tree(context, text, tree);
+	context->within = list_delete_last(context->within);
+	return bound;
+}
+
+BoundNode *
+BindSegment(BindContext *context, const char *text)
+{
+	return bind_tree(context, text, SegmentParse(text));
 }
 
 BoundNode *
 BindDefinition(BindContext *context, const char *name, const char *text)
 {
-	BoundNode  *bound;
-
-	context->within = lappend(context->within, unconstify(char *, name));
-	bound = BindSegment(context, text);
-	context->within = list_delete_last(context->within);
-	return bound;
+	return bind_definition(context, unconstify(char *, name), text, SegmentParse(text));
 }
