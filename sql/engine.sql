@@ -143,6 +143,9 @@ INSERT INTO leadflow.source (name, relation) VALUES ('thing', 'closed.thing');
 SET LOCAL ROLE regress_leadflow_analyst;
 SELECT pg_temp.leads('visit(pages = 1)'), pg_temp.leads('segment(''hot'')'), pg_temp.leads('thing');
 ROLLBACK TO sources;
+-- a name as long as a book is not repeated
+SELECT input, length(pg_temp.leads(repeat('頁', 100000) || input)), length(pg_temp.leads('lead(email = ''' || repeat('x', 1000000) || input)) FROM unnest(ARRAY['', '(pages > 1)', ''' and employees = ''x'')']) AS input;
+SELECT length(message), length(hint) FROM leadflow.check_segment(('visit(pages = ''' || repeat('頁', 100000) || ''') or segment(''' || repeat('x', 100000) || ''')')::leadflow.segment);
 -- lookups that are none
 SAVEPOINT lookups;
 UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "key": "rep_id", "name": "name"}}' WHERE name = 'visit';

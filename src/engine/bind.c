@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "engine/bind.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "spi.h"
 
@@ -22,6 +23,20 @@ static BoundNode *bind_node(BindContext *context, const SegmentNode *node, Sourc
 static BoundNode *bind_definition(BindContext *context, char *name, const char *text,
 								  const SegmentNode *tree);
 
+/* How much of a part of a message is shown, in bytes: names and literals have no limit. */
+#define SHOWN_LENGTH	1000
+
+static char *
+shown(char *text)
+{
+	int			length;
+
+	if (text == NULL || strlen(text) <= SHOWN_LENGTH)
+		return text;
+	length = pg_mbcliplen(text, strlen(text), SHOWN_LENGTH);
+	return psprintf("%.*s...", length, text);
+}
+
 /* Raise a problem, or note it when collecting. */
 void
 BindReport(BindContext *context, int sqlstate, int location, char *message, char *detail,
@@ -32,9 +47,9 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 	problem->sqlstate = sqlstate;
 	problem->position = SegmentCharacter(context->text, location);
 	problem->within = context->within ? llast(context->within) : NULL;
-	problem->message = message;
-	problem->detail = detail;
-	problem->hint = hint;
+	problem->message = shown(message);
+	problem->detail = shown(detail);
+	problem->hint = shown(hint);
 	if (context->collect)
 	{
 		context->problems = lappend(context->problems, problem);
@@ -42,13 +57,13 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 	}
 	ereport(ERROR,
 			(errcode(sqlstate),
-			 errmsg_internal("%s", message),
+			 errmsg_internal("%s", problem->message),
 			 errdetail("%s%sIt is at character %d of %s%s%s.",
-					   detail ? detail : "", detail ? " " : "", problem->position,
+					   detail ? problem->detail : "", detail ? " " : "", problem->position,
 					   problem->within ? "saved segment \"" : "the segment",
 					   problem->within ? problem->within : "",
 					   problem->within ? "\"" : ""),
-			 hint ? errhint("%s", hint) : 0));
+			 hint ? errhint("%s", problem->hint) : 0));
 }
 
 /* An error of an unknown name, with the nearest known one as hint. */
