@@ -99,6 +99,10 @@ INSERT INTO leadflow.saved_segment (name, segment) SELECT 'step ' || n, CASE n W
 SET LOCAL statement_timeout = '20s';
 SELECT pg_temp.leads('segment(''step 60'')'), leadflow.cardinality(leadflow.evaluate('segment(''step 5'')'));
 -- many conditions, deep conditions
+SET LOCAL jit = off;
+SELECT pg_temp.leads(string_agg(format('visit(pages <> %s)', n), ' and ')) FROM generate_series(100, 499) AS n;
+SELECT pg_temp.leads(string_agg(format('not (visit(pages = %s) or first(visit)(pages = %1$s))', n), ' and ')) FROM generate_series(100, 399) AS n;
+RESET jit;
 SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and not visit(pages = %s)', n, n), ' and ')) FROM generate_series(100, 129) AS n;
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);

@@ -17,10 +17,18 @@
 /* The relation the universe is taken from; conditions on it need no subquery. */
 #define LEAD_RELATION	"leadflow.lead"
 
+/*
+ * PostgreSQL makes a join of each [NOT] EXISTS under an AND, and the time it
+ * takes to plan n joins grows faster than n cubed: a second for a hundred, an
+ * hour for a thousand. What comes after the first few stays a subquery.
+ */
+#define MAX_JOINS	8
+
 typedef struct SqlWriter
 {
 	StringInfoData out;
 	int			indent;
+	int			nsubqueries;
 } SqlWriter;
 
 static void put_row(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent);
@@ -218,15 +226,10 @@ is_universe(const Source *source)
 
 /* One record of the lead satisfies the row (2). */
 static void
-put_block(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
+put_block(SqlWriter *writer, const BoundNode *node)
 {
 	const Source *source = node->source;
 
-	if (is_universe(source))
-	{
-		put_lead_block(writer, node, two_valued, parent);
-		return;
-	}
 	put(writer, "exists (");
 	writer->indent++;
 	new_line(writer);
@@ -350,6 +353,24 @@ put_chain(SqlWriter *writer, const BoundNode *node, bool two_valued)
 	put(writer, ")");
 }
 
+/* A condition on the records of a lead. */
+static void
+put_records(SqlWriter *writer, const BoundNode *node)
+{
+	bool		keep_apart = ++writer->nsubqueries > MAX_JOINS;
+
+	if (keep_apart)
+		put(writer, "(");
+	if (node->kind == SEGMENT_BLOCK)
+		put_block(writer, node);
+	else if (node->kind == SEGMENT_AGGREGATE)
+		put_aggregate(writer, node);
+	else
+		put_edge(writer, node);
+	if (keep_apart)
+		put(writer, ") is true");
+}
+
 static void
 put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
@@ -372,13 +393,14 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, Segment
 			put(writer, "false");
 			break;
 		case SEGMENT_BLOCK:
-			put_block(writer, node, two_valued, parent);
+			if (is_universe(node->source))
+				put_lead_block(writer, node, two_valued, parent);
+			else
+				put_records(writer, node);
 			break;
 		case SEGMENT_AGGREGATE:
-			put_aggregate(writer, node);
-			break;
 		case SEGMENT_EDGE:
-			put_edge(writer, node);
+			put_records(writer, node);
 			break;
 		case SEGMENT_NAMED:
 			put(writer, node->condition);
