@@ -106,6 +106,17 @@ RESET jit;
 SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and not visit(pages = %s)', n, n), ' and ')) FROM generate_series(100, 129) AS n;
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);
+-- and patterns that take long to compile, or to match, can be cancelled
+CREATE FUNCTION pg_temp.cancelled(input text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN leadflow.evaluate(input::leadflow.segment, '2026-06-10 12:00+09');
+EXCEPTION WHEN QUERY_CANCELED OR OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+UPDATE leadflow.lead SET company = repeat('a', 2000) || 'b' WHERE lead_id = 2;
+SET LOCAL statement_timeout = '200ms';
+SELECT pg_temp.cancelled('lead(company matches ''' || repeat('(a|b)*[a-z]{1,9}', 400) || ''')');
+SELECT pg_temp.cancelled('lead(company matches ''^(a+)(a+)(a+)(a+)\4\3\2\1b$'')');
 RESET statement_timeout;
 -- a source of the user's own, its names chosen to hurt
 CREATE SCHEMA "s""1; --";
