@@ -36,7 +36,7 @@ SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
     'segment(''hot'')', 'not segment(''hot'') and lead']) AS input;
 -- what is not known, with the nearest name
 SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
-    'visits', 'トラキング', 'xyzzy_plugh', 'hot', 'visit(page > 1)', 'visit(閲覧ページ > 1)', 'lead(e_mail is null)', 'sum(visit.duraton) > 1', 'segment(''hott'')', 'segment('''')', 'segment(''hot'') > 3',
+    'visits', 'トラキング', 'xyzzy_plugh', 'hot', 'visit(page > 1)', 'visit(閲覧ページ > 1)', 'lead(e_mail is null)', 'sum(visit.duraton) > 1', 'segment(''hott'')', 'segment('''')', 'segment(''hot'') > 3', 'score(''fit'')', 'score(''fit'') > 80',
     'application and segment(''re-engagement'')', 'lead and visit(pages > 1 or　頁 > 2)', 'lead(rep_id = ''田中'')']) AS input;
 -- types
 SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
@@ -99,8 +99,82 @@ INSERT INTO leadflow.saved_segment (name, segment) SELECT 'step ' || n, CASE n W
 SET LOCAL statement_timeout = '20s';
 SELECT pg_temp.leads('segment(''step 60'')'), leadflow.cardinality(leadflow.evaluate('segment(''step 5'')'));
 -- many conditions, deep conditions
+SET LOCAL jit = off;
+SELECT pg_temp.leads(string_agg(format('visit(pages <> %s)', n), ' and ')) FROM generate_series(100, 499) AS n;
+SELECT pg_temp.leads(string_agg(format('not (visit(pages = %s) or first(visit)(pages = %1$s))', n), ' and ')) FROM generate_series(100, 399) AS n;
+RESET jit;
 SELECT pg_temp.leads(string_agg(format('count(visit where pages <> %s) >= 0 and not visit(pages = %s)', n, n), ' and ')) FROM generate_series(100, 129) AS n;
 SELECT pg_temp.leads(string_agg(format('lead(employees < %s)', n), ' and ')) FROM generate_series(20, 3000) AS n;
 SELECT pg_temp.leads(repeat('not ', 2000) || 'visit'), pg_temp.leads('visit(' || repeat('not ', 2001) || 'pages = 1)'), split_part(pg_temp.leads(repeat('not ', 9000) || 'visit'), ' ', 1);
+-- and patterns that take long to compile, or to match, can be cancelled
+CREATE FUNCTION pg_temp.cancelled(input text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN leadflow.evaluate(input::leadflow.segment, '2026-06-10 12:00+09');
+EXCEPTION WHEN QUERY_CANCELED OR OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+UPDATE leadflow.lead SET company = repeat('a', 2000) || 'b' WHERE lead_id = 2;
+SET LOCAL statement_timeout = '200ms';
+SELECT pg_temp.cancelled('lead(company matches ''' || repeat('(a|b)*[a-z]{1,9}', 400) || ''')');
+SELECT pg_temp.cancelled('lead(company matches ''^(a+)(a+)(a+)(a+)\4\3\2\1b$'')');
 RESET statement_timeout;
+-- a source of the user's own, its names chosen to hurt
+CREATE SCHEMA "s""1; --";
+CREATE TYPE "s""1; --".mood AS ENUM ('sad', 'Happy');
+CREATE DOMAIN "s""1; --".points AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN "s""1; --".score AS "s""1; --".points;
+CREATE DOMAIN "s""1; --".ratio AS double precision;
+CREATE DOMAIN "s""1; --".choices AS text[];
+CREATE TABLE "s""1; --"."t'1" ("lead's id" bigint, "select" integer, "at" timestamp, mood "s""1; --".mood, points "s""1; --".points, score "s""1; --".score, ratio "s""1; --".ratio, weight real, tags text[],
+    choices "s""1; --".choices, code char(4), short varchar(3), "a"" = 1 or true --" text, big numeric, rep integer);
+INSERT INTO "s""1; --"."t'1" VALUES
+    (1, 1, '2026-06-01 10:00', 'Happy', 3, 7, 0.1, 0.1, '{a,b}', '{a}', 'ab', 'xyz', 'here', 12345678901234567890.5, 901),
+    (1, 2, '2026-06-01 10:00', 'sad', 4, 8, 0.2, 0.2, '{}', '{}', '', '', '', 0, 902),
+    (2, 3, '2026-06-01 10:00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1);
+INSERT INTO leadflow.source (name, label, relation, lead_column, key_column, time_column, labels, lookups) VALUES
+    ('own', '自作', '"s""1; --"."t''1"', 'lead''s id', 'select', 'at', '{"points": "点", "score": "点", "weight": "重さ"}',
+     '{"person": {"column": "rep", "relation": "leadflow.rep", "key": "rep_id", "name": "name", "label": "人"}}');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY[
+    'own', '自作(重さ = 0.1)', '自作(点 = 3)', 'own(人 = ''田中'')', 'own(person is null)', 'own("select" = 3)', 'own("a"" = 1 or true --" = ''here'')', 'own("a"" = 1 or true --" is empty)', 'last(own)("select" = 2)', 'first(own)("select" = 1)',
+    'own(mood = ''Happy'')', 'own(mood contains ''HAPP'')', 'own(mood = ''nobody'')', 'own(mood in (''sad'', ''x''))', 'min(own.mood) = ''Happy''', 'count(distinct own.mood) = 2', 'own(mood is empty)',
+    'own(points between 3 and 4)', 'own(score = 7)', 'sum(own.score) = 15', 'own(ratio = 0.1)', 'sum(own.ratio) = 0.3', 'own(weight = 0.1)', 'own(weight in (0.3, ''0.2''))', 'own(weight between 0.1 and 0.1)', 'max(own.weight) = 0.2', 'sum(own.weight) = 0.3',
+    'own(tags contains ''a'')', 'own(tags not contains ''a'')', 'own(tags is empty)', 'own(tags is not empty)', 'own(choices contains ''a'')', 'own(choices is empty)', 'own(tags = ''a'')', 'own(tags in (''a''))', 'count(distinct own.tags) = 2',
+    'own(code = ''ab'')', 'own(code starts with ''AB'')', 'own(code is empty)', 'own(short = ''xyz and more'')', 'own(short like ''x_z'')', 'own(big = 12345678901234567890.5)', 'sum(own.big) > 12345678901234567890']) AS input;
+INSERT INTO leadflow.source (name, label, relation, time_column) VALUES ('twin', '自作', 'leadflow.visit', NULL), ('gone', NULL, 'leadflow.nothing', NULL), ('late', NULL, 'leadflow.visit', 'nothing');
+SELECT pg_temp.leads('自作'), pg_temp.leads('twin'), pg_temp.leads('first(twin)(pages = 1)'), pg_temp.leads('gone'), pg_temp.leads('late');
+SAVEPOINT sources;
+-- what is wrong with one source is not the others' trouble
+INSERT INTO leadflow.source (name, relation) VALUES ('long', 'a.b.c.d'), ('quote', '"'), ('empty', '');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['visit(pages = 1)', 'long', 'quote', 'visits']) AS input;
+CREATE ROLE regress_leadflow_analyst;
+SET LOCAL ROLE regress_leadflow_analyst;
+SELECT has_schema_privilege('leadflow', 'USAGE'), bool_or(has_any_column_privilege(oid, 'SELECT')), count(*) > 10 FROM pg_class WHERE relnamespace = 'leadflow'::regnamespace AND relkind IN ('r', 'v');
+RESET ROLE;
+GRANT USAGE ON SCHEMA leadflow TO regress_leadflow_analyst;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_leadflow_analyst;
+CREATE SCHEMA closed;
+CREATE TABLE closed.thing (lead_id bigint);
+INSERT INTO leadflow.source (name, relation) VALUES ('thing', 'closed.thing');
+SET LOCAL ROLE regress_leadflow_analyst;
+SELECT pg_temp.leads('visit(pages = 1)'), pg_temp.leads('segment(''hot'')'), pg_temp.leads('thing');
+ROLLBACK TO sources;
+-- a name as long as a book is not repeated
+SELECT input, length(pg_temp.leads(repeat('頁', 100000) || input)), length(pg_temp.leads('lead(email = ''' || repeat('x', 1000000) || input)) FROM unnest(ARRAY['', '(pages > 1)', ''' and employees = ''x'')']) AS input;
+SELECT length(message), length(hint) FROM leadflow.check_segment(('visit(pages = ''' || repeat('頁', 100000) || ''') or segment(''' || repeat('x', 100000) || ''')')::leadflow.segment);
+-- lookups that are none
+SAVEPOINT lookups;
+UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "key": "rep_id", "name": "name"}}' WHERE name = 'visit';
+UPDATE leadflow.source SET lookups = '{"a": {"relation": "leadflow.rep", "column": "lead_id", "key": "rep_id"}}' WHERE name = 'activity';
+UPDATE leadflow.source SET lookups = '["a"]' WHERE name = 'application';
+UPDATE leadflow.source SET lookups = '{"a": 3}' WHERE name = 'lead';
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['visit(pages = 1)', 'activity(a = ''x'')', 'application', 'lead(a = ''x'')']) AS input;
+ROLLBACK TO lookups;
+-- the leads' own table can be another source too: who was merged into whom
+INSERT INTO leadflow.lead (lead_id, merged_into, created_at, updated_at, employees) VALUES (3, 2, '2026-01-01 00:00+09', '2026-06-09 00:00+09', 77), (4, 1, '2026-01-01 00:00+09', '2026-07-01 00:00+09', 78);
+INSERT INTO leadflow.source (name, relation, lead_column, key_column, time_column) VALUES ('absorbed', 'leadflow.lead', 'merged_into', 'lead_id', 'updated_at');
+SELECT input, pg_temp.leads(input) FROM unnest(ARRAY['absorbed', 'not absorbed', 'absorbed(employees = 77)', 'count(absorbed) = 1', 'last(absorbed)(employees > 1)', 'absorbed(updated_at within 30 days)']) AS input;
+UPDATE leadflow.source SET time_column = 'updated_at' WHERE name = 'lead';
+UPDATE leadflow.lead SET updated_at = '2026-06-30 00:00+09' WHERE lead_id = 1;
+UPDATE leadflow.lead SET updated_at = '2026-06-05 00:00+09' WHERE lead_id <> 1;
+SELECT pg_temp.leads('lead(updated_at within 30 days)'), pg_temp.leads('count(lead) = 0');
 ROLLBACK;

@@ -89,6 +89,8 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT pg_temp.composed(formula, 'visit(pages > 1 or pages < 0)', 'a and b', 'not c') FROM unnest(ARRAY[
     '1 AND 2 AND NOT 3', '1 and (2 or 3)', 'not (1 or 2) and 3', '３　or　not　（１ and ２）', '1 and 1 and 2 and 3 and 2', '1 and 2', '1 and 2 and 3 and 4', '0 or 1', '1.0', '', '1 and lead', '1 2', 'not not 1 and not 2 and not not 3']) AS formula;
+-- a block named again and again counts each time
+SELECT left(pg_temp.composed(repeat('1 and ', 8999) || '1', (repeat('a and ', 8999) || 'a')::leadflow.segment), 60), left(pg_temp.composed('1 or 1', (repeat('not ', 5000) || 'a')::leadflow.segment), 60), left(pg_temp.composed('1 or 1', (repeat('not ', 4997) || 'v(f in (1))')::leadflow.segment), 60);
 SELECT pg_temp.composed('1', NULL), leadflow.compose('1 and 2', VARIADIC ARRAY['a', 'b or c']::leadflow.segment[]);
 
 -- operators

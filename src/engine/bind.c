@@ -5,12 +5,38 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "engine/bind.h"
 #include "lexer.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "spi.h"
 
+/* A saved segment, read and parsed once however often it is referred to. */
+typedef struct SavedDefinition
+{
+	char	   *name;
+	char	   *text;
+	SegmentNode *tree;
+} SavedDefinition;
+
 static BoundNode *bind_node(BindContext *context, const SegmentNode *node, Source *source);
+static BoundNode *bind_definition(BindContext *context, char *name, const char *text,
+								  const SegmentNode *tree);
+
+/* How much of a part of a message is shown, in bytes: names and literals have no limit. */
+#define SHOWN_LENGTH	1000
+
+static char *
+shown(char *text)
+{
+	int			length;
+
+	if (text == NULL || strlen(text) <= SHOWN_LENGTH)
+		return text;
+	length = pg_mbcliplen(text, strlen(text), SHOWN_LENGTH);
+	return psprintf("%.*s...", length, text);
+}
 
 /* Raise a problem, or note it when collecting. */
 void
@@ -22,9 +48,9 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 	problem->sqlstate = sqlstate;
 	problem->position = CharacterPosition(context->text, location);
 	problem->within = context->within ? llast(context->within) : NULL;
-	problem->message = message;
-	problem->detail = detail;
-	problem->hint = hint;
+	problem->message = shown(message);
+	problem->detail = shown(detail);
+	problem->hint = shown(hint);
 	if (context->collect)
 	{
 		context->problems = lappend(context->problems, problem);
@@ -32,13 +58,13 @@ BindReport(BindContext *context, int sqlstate, int location, char *message, char
 	}
 	ereport(ERROR,
 			(errcode(sqlstate),
-			 errmsg_internal("%s", message),
+			 errmsg_internal("%s", problem->message),
 			 errdetail("%s%sIt is at character %d of %s%s%s.",
-					   detail ? detail : "", detail ? " " : "", problem->position,
+					   detail ? problem->detail : "", detail ? " " : "", problem->position,
 					   problem->within ? "saved segment \"" : "the segment",
 					   problem->within ? problem->within : "",
 					   problem->within ? "\"" : ""),
-			 hint ? errhint("%s", hint) : 0));
+			 hint ? errhint("%s", problem->hint) : 0));
 }
 
 /* An error of an unknown name, with the nearest known one as hint. */
@@ -136,7 +162,7 @@ find_source(BindContext *context, const char *name, int location)
 		report_unknown_source(context, name, location);
 		return NULL;
 	}
-	if (found->relation == NULL || !SourceLoadFields(found))
+	if (!SourceLoadFields(found))
 	{
 		BindReport(context, ERRCODE_UNDEFINED_TABLE, location,
 				   psprintf("the relation of source \"%s\" does not exist", found->name), NULL,
@@ -211,6 +237,19 @@ make_bound(BindContext *context, SegmentKind kind)
 	return bound;
 }
 
+/* Values take a real column's type (7): as real, 0.1 is not what it is as numeric. */
+static void
+take_precision(BoundTest *test, const SourceField *field)
+{
+	ListCell   *lc;
+
+	if (field->base_type != FLOAT4OID)
+		return;
+	foreach(lc, test->constants)
+		if (lfirst(lc) != NULL)
+			lfirst(lc) = psprintf("%s::real", (char *) lfirst(lc));
+}
+
 /* A field of a record, tested. */
 static BoundNode *
 bind_field(BindContext *context, const SegmentNode *node, Source *source)
@@ -225,6 +264,7 @@ bind_field(BindContext *context, const SegmentNode *node, Source *source)
 	{
 		bound->test = BindTest(context, node->test, field->type, field->type_name, node->field);
 		bound->test->is_event_time = field == source->time;
+		take_precision(bound->test, field);
 	}
 	else if (field->type != FIELD_BOOLEAN)
 		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->field_location,
@@ -305,15 +345,42 @@ bind_recorded(BindContext *context, const SegmentNode *node)
 	bound->test = BindTest(context, node->test, type, type_name,
 						   psprintf("%s(%s)", SegmentFunctionName(node->function),
 									node->field ? node->field : node->source));
+	if (node->function == SEGMENT_MIN || node->function == SEGMENT_MAX)
+		take_precision(bound->test, bound->field);
 	return bound;
+}
+
+/* The saved segment of a name, or NULL. */
+static SavedDefinition *
+find_definition(BindContext *context, const char *name)
+{
+	SavedDefinition *definition;
+	SpiArgs		args = {0};
+	ListCell   *lc;
+
+	foreach(lc, context->definitions)
+	{
+		definition = lfirst(lc);
+		if (strcmp(definition->name, name) == 0)
+			return definition;
+	}
+
+	AddTextArg(&args, name);
+	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+		return NULL;
+	definition = palloc(sizeof(SavedDefinition));
+	definition->name = pstrdup(name);
+	definition->text = SpiText(1, 1);
+	definition->tree = SegmentParse(definition->text);
+	context->definitions = lappend(context->definitions, definition);
+	return definition;
 }
 
 /* segment('x'): its definition, bound in its place */
 static BoundNode *
 bind_saved(BindContext *context, const SegmentNode *node)
 {
-	SpiArgs		args = {0};
-	char	   *text;
+	SavedDefinition *definition;
 	ListCell   *lc;
 
 	foreach(lc, context->within)
@@ -332,40 +399,34 @@ bind_saved(BindContext *context, const SegmentNode *node)
 		}
 	}
 
-	AddTextArg(&args, node->name);
-	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+	definition = find_definition(context, node->name);
+	if (definition == NULL)
 	{
 		report_unknown(context, node->location, "saved segment", node->name, "",
 					   saved_segment_names(), NULL);
 		return make_bound(context, SEGMENT_NO_ONE);
 	}
-	text = SpiText(1, 1);
-	return BindDefinition(context, node->name, text);
+	return bind_definition(context, definition->name, definition->text, definition->tree);
 }
 
 static BoundNode *
 bind_named(BindContext *context, const SegmentNode *node)
 {
-	BoundNode  *bound;
-	NamedSetCondition provider;
+	BoundNode  *bound = make_bound(context, SEGMENT_NAMED);
+	bool		is_saved = strcmp(node->source, "segment") == 0;
+	NamedSetCondition provider = is_saved ? NULL : FindNamedSet(node->source);
 	List	   *known = NIL;
 
-	if (node->test != NULL)
-	{
-		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->test->location,
-				   psprintf("%s('%s') is a set of leads; it cannot be compared", node->source,
-							node->name), NULL, NULL);
-		return make_bound(context, SEGMENT_NO_ONE);
-	}
-	if (strcmp(node->source, "segment") == 0)
-		return bind_saved(context, node);
-
-	bound = make_bound(context, SEGMENT_NAMED);
-	provider = FindNamedSet(node->source);
-	if (provider == NULL)
+	if (provider == NULL && !is_saved)
 		BindReport(context, ERRCODE_UNDEFINED_OBJECT, node->location,
 				   psprintf("\"%s\" is not a kind of named set", node->source), NULL,
 				   pstrdup("Named sets are list('...') and segment('...'); a condition on records is written without quotes around it."));
+	else if (node->test != NULL)
+		BindReport(context, ERRCODE_DATATYPE_MISMATCH, node->test->location,
+				   psprintf("%s('%s') is a set of leads; it cannot be compared", node->source,
+							node->name), NULL, NULL);
+	else if (is_saved)
+		return bind_saved(context, node);
 	else
 	{
 		bound->condition = provider(node->name, &known);
@@ -413,8 +474,8 @@ bind_node(BindContext *context, const SegmentNode *node, Source *source)
 	pg_unreachable();
 }
 
-BoundNode *
-BindSegment(BindContext *context, const char *text)
+static BoundNode *
+bind_tree(BindContext *context, const char *text, const SegmentNode *tree)
 {
 	const char *outer = context->text;
 	BoundNode  *bound;
@@ -423,18 +484,30 @@ BindSegment(BindContext *context, const char *text)
 	if (context->sources == NIL)
 		context->sources = LoadSources();
 	context->text = text;
-	bound = bind_node(context, SegmentParse(text), NULL);
+	bound = bind_node(context, tree, NULL);
 	context->text = outer;
 	return bound;
+}
+
+static BoundNode *
+bind_definition(BindContext *context, char *name, const char *text, const SegmentNode *tree)
+{
+	BoundNode  *bound;
+
+	context->within = lappend(context->within, name);
+	bound = bind_tree(context, text, tree);
+	context->within = list_delete_last(context->within);
+	return bound;
+}
+
+BoundNode *
+BindSegment(BindContext *context, const char *text)
+{
+	return bind_tree(context, text, SegmentParse(text));
 }
 
 BoundNode *
 BindDefinition(BindContext *context, const char *name, const char *text)
 {
-	BoundNode  *bound;
-
-	context->within = lappend(context->within, unconstify(char *, name));
-	bound = BindSegment(context, text);
-	context->within = list_delete_last(context->within);
-	return bound;
+	return bind_definition(context, unconstify(char *, name), text, SegmentParse(text));
 }

@@ -56,6 +56,7 @@ typedef struct BindProblem
 typedef struct BindContext
 {
 	List	   *sources;		/* of Source */
+	List	   *definitions;	/* of SavedDefinition: those read so far */
 	List	   *problems;		/* of BindProblem; when collecting */
 	bool		collect;		/* gather problems instead of raising the first */
 	int			nnodes;

@@ -7,6 +7,7 @@
 #include "engine/bind.h"
 #include "iso.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "regex/regex.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
@@ -209,6 +210,9 @@ regex_error(const char *pattern)
 		pg_regfree(&compiled);
 		return NULL;
 	}
+
+	/* a cancel ends the compilation too; it is no fault of the pattern */
+	CHECK_FOR_INTERRUPTS();
 	pg_regerror(result, &compiled, message, sizeof(message));
 	return pstrdup(message);
 }

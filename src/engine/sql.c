@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "engine/sql.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -16,10 +17,18 @@
 /* The relation the universe is taken from; conditions on it need no subquery. */
 #define LEAD_RELATION	"leadflow.lead"
 
+/*
+ * PostgreSQL makes a join of each [NOT] EXISTS under an AND, and the time it
+ * takes to plan n joins grows faster than n cubed: a second for a hundred, an
+ * hour for a thousand. What comes after the first few stays a subquery.
+ */
+#define MAX_JOINS	8
+
 typedef struct SqlWriter
 {
 	StringInfoData out;
 	int			indent;
+	int			nsubqueries;
 } SqlWriter;
 
 static void put_row(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent);
@@ -206,17 +215,21 @@ put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued, Segmen
 		put_row(writer, node->row, "l", parent);
 }
 
+/* Are the source's records the leads of the universe, each its own and existing as it does? */
+static bool
+is_universe(const Source *source)
+{
+	return strcmp(source->relation, LEAD_RELATION) == 0 &&
+		strcmp(source->lead_column, "lead_id") == 0 &&
+		source->time_column != NULL && strcmp(source->time_column, "created_at") == 0;
+}
+
 /* One record of the lead satisfies the row (2). */
 static void
-put_block(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
+put_block(SqlWriter *writer, const BoundNode *node)
 {
 	const Source *source = node->source;
 
-	if (strcmp(source->relation, LEAD_RELATION) == 0)
-	{
-		put_lead_block(writer, node, two_valued, parent);
-		return;
-	}
 	put(writer, "exists (");
 	writer->indent++;
 	new_line(writer);
@@ -234,8 +247,7 @@ aggregate_sql(const BoundNode *node)
 {
 	const SourceField *field = node->field;
 	const char *column = field ? psprintf("r.%s", field->column) : "*";
-	bool		inexact = field && (strcmp(field->type_name, "real") == 0 ||
-									strcmp(field->type_name, "double precision") == 0);
+	bool		inexact = field && (field->base_type == FLOAT4OID || field->base_type == FLOAT8OID);
 
 	switch (node->function)
 	{
@@ -341,6 +353,24 @@ put_chain(SqlWriter *writer, const BoundNode *node, bool two_valued)
 	put(writer, ")");
 }
 
+/* A condition on the records of a lead. */
+static void
+put_records(SqlWriter *writer, const BoundNode *node)
+{
+	bool		keep_apart = ++writer->nsubqueries > MAX_JOINS;
+
+	if (keep_apart)
+		put(writer, "(");
+	if (node->kind == SEGMENT_BLOCK)
+		put_block(writer, node);
+	else if (node->kind == SEGMENT_AGGREGATE)
+		put_aggregate(writer, node);
+	else
+		put_edge(writer, node);
+	if (keep_apart)
+		put(writer, ") is true");
+}
+
 static void
 put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, SegmentKind parent)
 {
@@ -363,13 +393,14 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, Segment
 			put(writer, "false");
 			break;
 		case SEGMENT_BLOCK:
-			put_block(writer, node, two_valued, parent);
+			if (is_universe(node->source))
+				put_lead_block(writer, node, two_valued, parent);
+			else
+				put_records(writer, node);
 			break;
 		case SEGMENT_AGGREGATE:
-			put_aggregate(writer, node);
-			break;
 		case SEGMENT_EDGE:
-			put_edge(writer, node);
+			put_records(writer, node);
 			break;
 		case SEGMENT_NAMED:
 			put(writer, node->condition);

@@ -4,15 +4,17 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "segment/segment_parse.h"
 
 /* Windows reach this far at the most, whatever their unit. */
 #define MAX_WINDOW_YEARS	2000
 
 static void
-count_node(int *nnodes)
+count_nodes(SegmentParser *parser, int n)
 {
-	if (++*nnodes > SEGMENT_MAX_NODES)
+	parser->nnodes += n;
+	if (parser->nnodes > SEGMENT_MAX_NODES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("segment has too many parts"),
@@ -26,7 +28,7 @@ SegmentMakeNode(SegmentParser *parser, SegmentKind kind, int location)
 {
 	SegmentNode *node = palloc0(sizeof(SegmentNode));
 
-	count_node(&parser->nnodes);
+	count_nodes(parser, 1);
 	node->kind = kind;
 	node->location = location;
 	return node;
@@ -139,7 +141,7 @@ SegmentMakeValue(SegmentParser *parser, SegmentValueKind kind, char *text, bool 
 {
 	SegmentValue *value = palloc0(sizeof(SegmentValue));
 
-	count_node(&parser->nnodes);
+	count_nodes(parser, 1);
 	value->kind = kind;
 	value->text = text;
 	value->location = location;
@@ -150,6 +152,26 @@ SegmentMakeValue(SegmentParser *parser, SegmentValueKind kind, char *text, bool 
 			value->text = psprintf("-%s", value->text);
 	}
 	return value;
+}
+
+/* How many nodes a tree was counted as when it was parsed. */
+static int
+tree_size(const SegmentNode *node)
+{
+	int			size = node->kind == SEGMENT_AND || node->kind == SEGMENT_OR ? 0 : 1;
+	ListCell   *lc;
+
+	check_stack_depth();
+
+	foreach(lc, node->args)
+		size += tree_size(lfirst(lc));
+	if (node->where)
+		size += tree_size(node->where);
+	if (node->row)
+		size += tree_size(node->row);
+	if (node->test)
+		size += list_length(node->test->values);
+	return size;
 }
 
 /* What a number stands for in a formula; in a segment it stands for nothing. */
@@ -172,8 +194,11 @@ SegmentFormulaBlock(SegmentParser *parser, char *number, int location)
 				 errhint("Blocks are numbered from 1: compose('1 AND NOT 2', 'application', 'activity').")));
 	parser->block_used[block - 1] = true;
 
+	/* counted now: a block named again and again must not outgrow memory first */
+	count_nodes(parser, tree_size(parser->blocks[block - 1]));
+
 	/* a copy: chains grow in place, and a block may be named twice */
-	node = SegmentMakeNode(parser, SEGMENT_AND, location);
+	node = palloc(sizeof(SegmentNode));
 	*node = *parser->blocks[block - 1];
 	node->args = list_copy(node->args);
 	return node;

@@ -9,6 +9,7 @@
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 typedef struct NamedSet
@@ -29,7 +30,7 @@ List *
 LoadSources(void)
 {
 	List	   *sources = NIL;
-	uint64		rows = SpiRead("SELECT name, label, to_regclass(relation)::text, lead_column, key_column, time_column"
+	uint64		rows = SpiRead("SELECT name, label, lead_column, key_column, time_column"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -38,10 +39,9 @@ LoadSources(void)
 
 		source->name = SpiText(row, 1);
 		source->label = SpiText(row, 2);
-		source->relation = SpiText(row, 3);
-		source->lead_column = quoted_or_null(SpiText(row, 4));
-		source->key_column = quoted_or_null(SpiText(row, 5));
-		source->time_column = SpiText(row, 6);
+		source->lead_column = quoted_or_null(SpiText(row, 3));
+		source->key_column = quoted_or_null(SpiText(row, 4));
+		source->time_column = SpiText(row, 5);
 		sources = lappend(sources, source);
 	}
 	return sources;
@@ -74,55 +74,98 @@ field_type(Oid type, char category)
 		FIELD_TEXT : FIELD_OTHER;
 }
 
-bool
-SourceLoadFields(Source *source)
+/* The columns of the relation; a domain is what it is over. */
+static void
+load_columns(Source *source)
 {
 	SpiArgs		args = {0};
 	uint64		rows;
 	bool		isnull;
 
-	if (source->fields != NIL)
-		return true;
-
-	/* columns, then lookups; a domain is what it is over */
 	AddTextArg(&args, source->name);
-	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text,"
-				   " coalesce(b.oid, t.oid), coalesce(b.typcategory, t.typcategory),"
-				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
-				   " a.attname, NULL, NULL, NULL"
+	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
+				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull"
 				   " FROM leadflow.source s"
 				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
-				   " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-				   " LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype"
-				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped"
-				   " UNION ALL "
-				   "SELECT l.key, l.value ->> 'label', 'text'::regtype, 'S', 'text', false,"
-				   " l.value ->> 'column', to_regclass(l.value ->> 'relation')::text,"
-				   " l.value ->> 'key', l.value ->> 'name'"
-				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
-				   " WHERE s.name = $1 AND to_regclass(l.value ->> 'relation') IS NOT NULL",
+				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped",
 				   &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
 		SourceField *field = palloc0(sizeof(SourceField));
-		Oid			type = DatumGetObjectId(SpiDatum(row, 3, &isnull));
-		char		category = *SpiText(row, 4);
+		char		category;
+		bool		is_preferred;
 
 		field->name = SpiText(row, 1);
 		field->label = SpiText(row, 2);
-		field->type = field_type(type, category);
+		field->base_type = getBaseType(DatumGetObjectId(SpiDatum(row, 3, &isnull)));
+		get_type_category_preferred(field->base_type, &category, &is_preferred);
+		field->type = field_type(field->base_type, category);
 		field->is_enum = category == TYPCATEGORY_ENUM;
-		field->type_name = SpiText(row, 5);
-		field->not_null = DatumGetBool(SpiDatum(row, 6, &isnull));
-		field->column = quote_identifier(SpiText(row, 7));
-		field->lookup_relation = SpiText(row, 8);
-		field->lookup_key = quoted_or_null(SpiText(row, 9));
-		field->lookup_name = quoted_or_null(SpiText(row, 10));
+		field->type_name = SpiText(row, 4);
+		field->not_null = DatumGetBool(SpiDatum(row, 5, &isnull));
+		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);
-		if (field->lookup_relation == NULL && source->time_column != NULL &&
-			strcmp(field->name, source->time_column) == 0)
+		if (source->time_column != NULL && strcmp(field->name, source->time_column) == 0)
 			source->time = field;
 	}
+}
+
+/* The names that the relation's columns stand for in other tables. */
+static void
+load_lookups(Source *source)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddTextArg(&args, source->name);
+	rows = SpiRead("SELECT l.key, l.value ->> 'label', l.value ->> 'column', l.value ->> 'relation',"
+				   " l.value ->> 'key', l.value ->> 'name', to_regclass(l.value ->> 'relation')::text"
+				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
+				   " WHERE s.name = $1",
+				   &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		SourceField *field = palloc0(sizeof(SourceField));
+
+		for (int column = 3; column <= 6; column++)
+			if (SpiText(row, column) == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("lookup \"%s\" of source \"%s\" is incomplete",
+								SpiText(row, 1), source->name),
+						 errdetail("A lookup has \"column\", \"relation\", \"key\" and \"name\".")));
+		if (SpiText(row, 7) == NULL)
+			continue;
+		field->name = SpiText(row, 1);
+		field->label = SpiText(row, 2);
+		field->type = FIELD_TEXT;
+		field->base_type = TEXTOID;
+		field->type_name = "text";
+		field->column = quote_identifier(SpiText(row, 3));
+		field->lookup_key = quote_identifier(SpiText(row, 5));
+		field->lookup_name = quote_identifier(SpiText(row, 6));
+		field->lookup_relation = SpiText(row, 7);
+		source->fields = lappend(source->fields, field);
+	}
+}
+
+bool
+SourceLoadFields(Source *source)
+{
+	SpiArgs		args = {0};
+
+	if (source->fields != NIL)
+		return true;
+
+	/* looked for only now: a relation out of reach is no trouble of the others */
+	AddTextArg(&args, source->name);
+	if (SpiRead("SELECT to_regclass(relation)::text FROM leadflow.source WHERE name = $1", &args) == 1)
+		source->relation = SpiText(1, 1);
+	if (source->relation == NULL)
+		return false;
+
+	load_columns(source);
+	load_lookups(source);
 	return source->fields != NIL;
 }
 

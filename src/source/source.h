@@ -25,6 +25,7 @@ typedef struct SourceField
 	const char *name;
 	const char *label;			/* or NULL */
 	FieldType	type;
+	Oid			base_type;		/* what its domain is over, if its type is one */
 	const char *type_name;		/* as messages call it */
 	const char *column;			/* of the source's relation, quoted */
 	bool		is_enum;		/* compared as text */
@@ -40,7 +41,7 @@ typedef struct Source
 {
 	const char *name;
 	const char *label;			/* or NULL */
-	const char *relation;		/* qualified and quoted; NULL when it is gone */
+	const char *relation;		/* qualified and quoted; NULL until SourceLoadFields() */
 	const char *lead_column;	/* quoted */
 	const char *key_column;		/* quoted, or NULL */
 	const char *time_column;	/* bare, or NULL */
@@ -51,7 +52,7 @@ typedef struct Source
 /* Every registered source. Needs a connection to SPI, as what follows. */
 extern List *LoadSources(void);
 
-/* Read a source's fields from the catalog. False when its relation is gone. */
+/* Find a source's relation and read its fields from the catalog. False when it is gone. */
 extern bool SourceLoadFields(Source *source);
 
 /*
