@@ -177,4 +177,6 @@ UPDATE leadflow.source SET time_column = 'updated_at' WHERE name = 'lead';
 UPDATE leadflow.lead SET updated_at = '2026-06-30 00:00+09' WHERE lead_id = 1;
 UPDATE leadflow.lead SET updated_at = '2026-06-05 00:00+09' WHERE lead_id <> 1;
 SELECT pg_temp.leads('lead(updated_at within 30 days)'), pg_temp.leads('count(lead) = 0');
+-- a label is found whatever its case
+SELECT count(*) FROM leadflow.check_segment('リード(リードID = 1 and 外部id is null)');
 ROLLBACK;

@@ -120,7 +120,10 @@ report_unknown_source(BindContext *context, const char *name, int location)
 				   "SELECT name, label FROM leadflow.source lists the sources.");
 }
 
-/* The source of a name or label; NULL after a problem. */
+/*
+ * The source of a name or label; NULL after a problem. Labels are compared
+ * without regard to case, which words have lost that were not quoted.
+ */
 static Source *
 find_source(BindContext *context, const char *name, int location)
 {
@@ -143,7 +146,7 @@ find_source(BindContext *context, const char *name, int location)
 		{
 			Source	   *source = lfirst(lc);
 
-			if (source->label == NULL || strcmp(source->label, name) != 0)
+			if (source->label == NULL || pg_strcasecmp(source->label, name) != 0)
 				continue;
 			if (found != NULL)
 			{
@@ -203,7 +206,7 @@ find_field(BindContext *context, Source *source, const char *name, int location)
 		if (field->label == NULL)
 			continue;
 		known = lappend(known, unconstify(char *, field->label));
-		if (strcmp(field->label, name) != 0)
+		if (pg_strcasecmp(field->label, name) != 0)
 			continue;
 		if (found != NULL)
 		{
