@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS leadflow.activity (
     list_id bigint REFERENCES leadflow.list,
     rep_id bigint REFERENCES leadflow.rep,
     fields jsonb NOT NULL DEFAULT '{}',
-    form_version integer NOT NULL DEFAULT 1,
+    form_version integer NOT NULL DEFAULT 0,
     acted_on date GENERATED ALWAYS AS (leadflow.form_date(fields, 'acted_on')) STORED,
     kind text GENERATED ALWAYS AS (fields ->> 'kind') STORED,
     action text GENERATED ALWAYS AS (fields ->> 'action') STORED,
@@ -26,7 +26,7 @@ COMMENT ON COLUMN leadflow.activity.activity_id IS 'key, together with lead_id';
 COMMENT ON COLUMN leadflow.activity.list_id IS 'list the lead was worked from (リスト)';
 COMMENT ON COLUMN leadflow.activity.rep_id IS 'who did it (活動者)';
 COMMENT ON COLUMN leadflow.activity.fields IS 'the document of the activity form';
-COMMENT ON COLUMN leadflow.activity.form_version IS 'version of the form the fields were entered under';
+COMMENT ON COLUMN leadflow.activity.form_version IS 'version of the form the fields were entered under; 0 for none';
 COMMENT ON COLUMN leadflow.activity.acted_on IS 'day of the activity (日付)';
 COMMENT ON COLUMN leadflow.activity.kind IS 'kind of activity (種別)';
 COMMENT ON COLUMN leadflow.activity.action IS 'what was done (作業内容)';

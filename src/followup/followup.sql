@@ -46,6 +46,8 @@ BEGIN
         END LOOP;
         PERFORM leadflow.run_reminders(run_due.at);
         COMMIT;
+        PERFORM leadflow.validate_forms();
+        COMMIT;
     END IF;
 END
 $$;

@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS leadflow.lead (
     do_not_contact boolean NOT NULL DEFAULT false,
     rep_id bigint REFERENCES leadflow.rep,
     fields jsonb NOT NULL DEFAULT '{}',
-    form_version integer NOT NULL DEFAULT 1,
+    form_version integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz,
@@ -92,7 +92,7 @@ COMMENT ON COLUMN leadflow.lead.email_opt_out IS 'wants no mass e-mail (メー�
 COMMENT ON COLUMN leadflow.lead.do_not_contact IS 'must not be contacted: enters no list (連絡不可)';
 COMMENT ON COLUMN leadflow.lead.rep_id IS 'sales person in charge (営業担当者)';
 COMMENT ON COLUMN leadflow.lead.fields IS 'further fields (追加項目)';
-COMMENT ON COLUMN leadflow.lead.form_version IS 'version of the form the fields were entered under';
+COMMENT ON COLUMN leadflow.lead.form_version IS 'version of the form the fields were entered under; 0 for none';
 COMMENT ON COLUMN leadflow.lead.created_at IS 'when the lead was acquired (登録日時)';
 COMMENT ON COLUMN leadflow.lead.updated_at IS 'when the lead was last changed (更新日時)';
 COMMENT ON COLUMN leadflow.lead.deleted_at IS 'when the lead was deleted: it is in no segment, whatever the instant of evaluation (削除日時)';
@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS leadflow.application (
     status text,
     source text,
     fields jsonb NOT NULL DEFAULT '{}',
-    form_version integer NOT NULL DEFAULT 1,
+    form_version integer NOT NULL DEFAULT 0,
     PRIMARY KEY (lead_id, application_id)
 );
 COMMENT ON TABLE leadflow.application IS 'applications of leads to campaigns (申込)';
@@ -146,7 +146,22 @@ COMMENT ON COLUMN leadflow.application.applied_at IS 'when the lead applied (申
 COMMENT ON COLUMN leadflow.application.status IS 'status (ステータス)';
 COMMENT ON COLUMN leadflow.application.source IS 'where the application came from (流入元)';
 COMMENT ON COLUMN leadflow.application.fields IS 'further fields (追加項目)';
-COMMENT ON COLUMN leadflow.application.form_version IS 'version of the form the fields were entered under';
+COMMENT ON COLUMN leadflow.application.form_version IS 'version of the form the fields were entered under; 0 for none';
 
 CREATE INDEX IF NOT EXISTS application_applied_at ON leadflow.application (applied_at);
 CREATE INDEX IF NOT EXISTS application_campaign ON leadflow.application (campaign_id);
+
+CREATE TABLE IF NOT EXISTS leadflow.form_version (
+    entity text NOT NULL,
+    version integer NOT NULL,
+    form leadflow.form NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    applied_by text NOT NULL DEFAULT current_user,
+    PRIMARY KEY (entity, version)
+);
+COMMENT ON TABLE leadflow.form_version IS 'the forms that are and were in force (フォームの版)';
+COMMENT ON COLUMN leadflow.form_version.entity IS 'table whose fields the form is for: activity, application or lead';
+COMMENT ON COLUMN leadflow.form_version.version IS 'version; the highest is in force';
+COMMENT ON COLUMN leadflow.form_version.form IS 'the form';
+COMMENT ON COLUMN leadflow.form_version.applied_at IS 'when it was put in force';
+COMMENT ON COLUMN leadflow.form_version.applied_by IS 'role that put it in force';
