@@ -626,5 +626,18 @@ SELECT s, t
 SQL
 }
 
+# Tests of the wrong type, on fields of all types: refused for what they are, or good.
+my @types = qw(number text boolean date timestamp timestamptz choices);
+my %careless = (%vocabulary, all => 1, test => sub { my (undef, $place) = @_; return typed_test(one_of(@types), $place); });
+my @careless = map { random_tree(\%careless, 0) } 1 .. 4 * $cases;
+my @said = evaluated(@careless);
+my @odd = grep { $said[$_] !~ /^(?:\{|(?:42804|22P02|22007): )/ } 0 .. $#said;
+
+is(join("\n", map { canonical($careless[$_]) . ' ' . $said[$_] } @odd[ 0 .. ($#odd < 4 ? $#odd : 4) ]), '', "a test of the wrong type is refused as such (SEED=$seed)");
+my $refused = grep { !/^\{/ } @said;
+cmp_ok($refused, '>', $cases, 'and many are');
+psql('TRUNCATE trial; COPY trial FROM STDIN;' . "\n" . join('', map { my $text = canonical($careless[$_]); $text =~ s/\\/\\\\/g; "$_\t$text\n" } 0 .. $#careless) . "\\.\n");
+is(psql("SELECT count(*) FROM trial, LATERAL (SELECT count(*) FROM leadflow.check_segment(segment::leadflow.segment)) AS c (problems) WHERE (problems = 0) <> (leads_of(segment) ~ '^[{]')"), '0', 'check_segment agrees');
+
 $node->stop;
 done_testing();
