@@ -15,6 +15,14 @@
 #include "utils/syscache.h"
 #include "zone.h"
 
+/* Set a parameter until the frame is left. */
+static void
+pin(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+}
+
 SpiFrame
 EnterSpi(bool everything)
 {
@@ -22,11 +30,11 @@ EnterSpi(bool everything)
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	pin("search_path", "pg_catalog, pg_temp");
+	/* a segment of many conditions would take longer to compile than to run */
+	pin("jit", "off");
 	if (everything)
-		(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		pin("row_security", "off");
 	SPI_connect();
 
 	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
