@@ -256,6 +256,18 @@ apply_form(const Entity *entity, const char *form, int version)
 					entity->document, version), NULL);
 }
 
+/* Is the constraint of a version there? Rows restored alone come without it. */
+static bool
+is_applied(const Entity *entity, int version)
+{
+	SpiArgs		args = {0};
+
+	AddTextArg(&args, psprintf("leadflow.%s", entity->name));
+	AddTextArg(&args, psprintf("%s_form_%d", entity->name, version));
+	return SpiRun("SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2",
+				  &args) > 0;
+}
+
 Datum
 set_form(PG_FUNCTION_ARGS)
 {
@@ -283,7 +295,12 @@ set_form(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	}
 
-	if (old == NULL || strcmp(old, form) != 0)
+	if (old != NULL && strcmp(old, form) == 0)
+	{
+		if (!is_applied(entity, version))
+			apply_form(entity, form, version);
+	}
+	else
 	{
 		version++;
 		apply_form(entity, form, version);

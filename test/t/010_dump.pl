@@ -56,6 +56,17 @@ sub fill
 	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
+	sql($db, $_) foreach set_forms($owner);
+}
+
+# rows entered under no form, the first and the second, which would refuse the ones before
+sub set_forms
+{
+	my ($owner) = @_;
+	return ("SET ROLE $owner; SELECT leadflow.set_form('activity', 'acted_on date; result radio(''商談化'', ''留守'')');
+		INSERT INTO leadflow.activity (lead_id, fields) VALUES (4, '{\"result\": \"留守\"}')",
+		"SET ROLE $owner; SELECT leadflow.set_form('activity', 'acted_on date required; result radio(''商談化'', ''留守'' retired)');
+		INSERT INTO leadflow.activity (lead_id, fields) VALUES (5, '{\"acted_on\": \"2026-01-06\", \"result\": \"商談化\"}')");
 }
 
 # what came back is what there was, and works on
@@ -67,6 +78,9 @@ sub same
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; SELECT leadflow.evaluate('list(''HOTリードリスト'')')"), '{1,3,5-10}', "$how: list() works");
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (11, now(), 20);
 		SELECT added, removed, kept FROM leadflow.refresh_list('HOTリードリスト')"), '1|0|8', "$how: a refresh goes on, and the hold holds");
+	is(sql($is, "SET ROLE $owner; SET search_path = ''; UPDATE leadflow.activity SET recorded_by = 'me' WHERE lead_id = 4 RETURNING form_version"), 1, "$how: an old row can be updated");
+	my ($status) = $node->psql($is, "INSERT INTO leadflow.activity (lead_id, fields) VALUES (4, '{\"result\": \"留守\"}')");
+	isnt($status, 0, "$how: a new row is held to the new form");
 	sql($is, "SET ROLE $owner; SET search_path = ''; CALL leadflow.install(); CALL leadflow.run_due('2100-01-01')");
 	is(sql($is, "SELECT count(*) FROM leadflow.refresh_run WHERE error IS NOT NULL"), 0, "$how: so does the tick");
 	sql('postgres', "DROP DATABASE $is");
@@ -74,7 +88,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, activity, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {
@@ -94,7 +108,9 @@ for my $owner ('postgres', 'owner')
 	# rows only, by the owner, into what install() has made: its defaults have to go first
 	sql('postgres', 'CREATE DATABASE rows');
 	sql('rows', "CREATE EXTENSION leadflow; GRANT USAGE, CREATE ON SCHEMA leadflow TO owner WITH GRANT OPTION");
-	sql('rows', "SET ROLE $owner; CALL leadflow.install('Europe/Paris'); TRUNCATE leadflow." . join(', leadflow.', split /, /, $names) . ";
+	sql('rows', "SET ROLE $owner; CALL leadflow.install('Europe/Paris'); INSERT INTO leadflow.lead (lead_id) SELECT generate_series(1, 5)");
+	sql('rows', $_) foreach set_forms($owner);
+	sql('rows', "SET ROLE $owner; TRUNCATE leadflow." . join(', leadflow.', split /, /, $names) . ";
 		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader");
 	$node->command_ok([ 'pg_dump', @at, '-U', $owner, '--data-only', '-n', 'leadflow', '-f', "$dir/$db.rows", $db ], "$owner: pg_dump --data-only");
 	unlike(slurp_file("$dir/$db.rows"), qr/circular/, 'tables can be ordered by their foreign keys');
