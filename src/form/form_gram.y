@@ -46,6 +46,8 @@
 
 /* The lexer's tokens, numbered as it numbers them. */
 %token <str> IDENT 258 QUOTED_IDENT 259 STRING 260 NUMBER 261
+/* No part of forms, but what is not numbered here would be taken for a word below. */
+%token LESS_EQUALS 262 GREATER_EQUALS 263 NOT_EQUALS 264
 
 /* Words, in the order of form_words.c. */
 %token <str> CHECKBOX CLOSES DATE DEFAULT EFFECTIVE EMAIL FALSE_P HIDDEN INTEGER LIST MAX
