@@ -45,7 +45,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a', 'a "b"', 'a "b" "c" text', 'a text b text', 'a text, b text', ';', 'a text;; b text', '1 text', 'a text ''x', 'a "x', '"" text', 'a text /* x', 'a :x', 'a text?', 'a <=', 'a >=', 'a radio(''x'' <>)', 'a text !=',
     'a dat', 'a text requird', '日付 text; 種別 "種別" radio(''メール'' retird)', 'a required', 'a text efective', 'a radio(''x'' required)',
     'a text default', 'a text default x', 'a text default -''x''', 'a number min -', 'a text min 1', 'a number min ''1''', 'a number min 2 max 1', 'a date min ''2026-02-30''', 'a date max ''2026-06-01 09:30''', 'a date min ''2026-06-02'' max ''2026-06-01''',
-    'a timestamp min 5', 'a date max_length 5', 'a text max_length 0', 'a text max_length 1.5', 'a text max_length -1', 'a text max_length ''5''', 'a text max_length 1234567890', 'a radio(''x'') pattern ''x''', 'a text pattern 5', 'a text pattern ''(''',
+    'a timestamp min 5', 'a date max_length 5', 'a text max_length 0', 'a text max_length 1.5', 'a text max_length -1', 'a text max_length ''5''', 'a text max_length 1234567890', 'a radio(''x'') pattern ''x''', 'a text pattern 5', 'a text pattern ''(''', 'a text pattern ''a)|(?:b''', 'a text pattern ''a)(b''', 'a text pattern ''(?i)a''',
     'a text required hidden required', 'a text required retired', 'a text; b text; A text']) AS input;
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a radio()', 'a select', 'a radio(x)', 'a radio("x")', 'a radio(''x'',)', 'a radio('''')', 'a text(''x'')', 'a radio(''x'', ''y'', ''x'')', 'a multiselect(''x'' closes)', 'a radio(''x'' only (1))', 'a radio(''x'' only list ())',

@@ -154,27 +154,39 @@ set_max_length(FormParser *parser, FormField *field, const FormValue *value)
 	field->max_length = atoi(value->text);
 }
 
-/* A pattern is for the whole value. */
+/* An error unless the text is a regular expression. */
 static void
-set_pattern(FormParser *parser, FormField *field, const FormValue *value)
+check_pattern(FormParser *parser, const char *pattern, int location)
 {
-	char	   *whole = psprintf("^(?:%s)$", value->text);
-	pg_wchar   *wide = palloc((strlen(whole) + 1) * sizeof(pg_wchar));
+	pg_wchar   *wide = palloc((strlen(pattern) + 1) * sizeof(pg_wchar));
 	regex_t		compiled;
 	char		problem[256];
 	int			result;
 
-	if (!is_text(field->type) || value->kind != FORM_VALUE_STRING)
-		reject(parser, value->location, "only texts have a pattern, which is a string");
-	result = pg_regcomp(&compiled, wide, pg_mb2wchar_with_len(whole, wide, strlen(whole)),
+	result = pg_regcomp(&compiled, wide, pg_mb2wchar_with_len(pattern, wide, strlen(pattern)),
 						REG_ADVANCED, DEFAULT_COLLATION_OID);
-	if (result == REG_OKAY)
-		pg_regfree(&compiled);
-	else
+	if (result != REG_OKAY)
 	{
 		pg_regerror(result, &compiled, problem, sizeof(problem));
-		reject(parser, value->location, psprintf("the pattern is no regular expression: %s", problem));
+		reject(parser, location, psprintf("the pattern is no regular expression: %s", problem));
 	}
+	pg_regfree(&compiled);
+	pfree(wide);
+}
+
+/*
+ * A pattern is for the whole value. It must be one by itself as well: between
+ * our parentheses also "a)|(?:b" would be.
+ */
+static void
+set_pattern(FormParser *parser, FormField *field, const FormValue *value)
+{
+	char	   *whole = psprintf("^(?:%s)$", value->text);
+
+	if (!is_text(field->type) || value->kind != FORM_VALUE_STRING)
+		reject(parser, value->location, "only texts have a pattern, which is a string");
+	check_pattern(parser, value->text, value->location);
+	check_pattern(parser, whole, value->location);
 	field->pattern = value->text;
 	field->whole_pattern = cstring_to_text(whole);
 }
