@@ -109,6 +109,11 @@ SELECT leadflow.conforms('a "A" text max_length 3', jsonb_build_object('a', repe
 SELECT leadflow.conforms('a text', NULL), leadflow.conforms('', '{}', NULL), leadflow.conforms('a radio(''x'' only list (7))', '{"a": "x"}', 7);
 SELECT leadflow.conforms('a text required', NULL);
 \set VERBOSITY sqlstate
+-- patterns that take too long, to read and to match, can be cancelled
+SET statement_timeout = 100;
+SELECT ('a text pattern ''' || repeat('(a|b)*', 10000) || '''')::leadflow.form;
+SELECT leadflow.conforms('a text pattern ''(a*)(a*)(a*)(a*)b\1\2\3\4''', jsonb_build_object('a', repeat('a', 500) || 'b' || repeat('a', 400)));
+RESET statement_timeout;
 SELECT leadflow.conforms('a text', '{"a": 1}');
 SELECT leadflow.conforms(NULL, '{}');
 SELECT * FROM leadflow.violations(NULL, '{}');

@@ -7,6 +7,7 @@
 
 #include "form/form_parse.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "regex/regex.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
@@ -167,6 +168,7 @@ check_pattern(FormParser *parser, const char *pattern, int location)
 						REG_ADVANCED, DEFAULT_COLLATION_OID);
 	if (result != REG_OKAY)
 	{
+		CHECK_FOR_INTERRUPTS(); /* a cancel ends the compilation as an error would */
 		pg_regerror(result, &compiled, problem, sizeof(problem));
 		reject(parser, location, psprintf("the pattern is no regular expression: %s", problem));
 	}
