@@ -15,7 +15,7 @@ BEGIN
     RETURN CASE WHEN length(once) < 1000 THEN once ELSE 'kept' END;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RETURN format('%s %s %s', SQLSTATE, left(SQLERRM, 100), left(detail, 160));
+    RETURN format('%s %s %s', SQLSTATE, left(SQLERRM, 100), left(detail, 200));
 END $$;
 
 \pset format unaligned
@@ -43,7 +43,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
 -- why a form is refused, and where
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a', 'a "b"', 'a "b" "c" text', 'a text b text', 'a text, b text', ';', 'a text;; b text', '1 text', 'a text ''x', 'a "x', '"" text', 'a text /* x', 'a :x', 'a text?', 'a <=', 'a >=', 'a radio(''x'' <>)', 'a text !=',
-    'a dat', 'a text requird', '日付 text; 種別 "種別" radio(''メール'' retird)', 'a required', 'a text efective', 'a radio(''x'' required)',
+    'a dat', 'a boolean', 'a lisst', 'a text requird', 'a text datte', 'a radio(''x'' defalt)', 'a radio(''x'' onlylist (7))', '日付 text; 種別 "種別" radio(''メール'' retird)', 'a required', 'a text efective', 'a radio(''x'' required)',
     'a text default', 'a text default x', 'a text default -''x''', 'a number min -', 'a text min 1', 'a number min ''1''', 'a number min 2 max 1', 'a date min ''2026-02-30''', 'a date max ''2026-06-01 09:30''', 'a date min ''2026-06-02'' max ''2026-06-01''',
     'a timestamp min 5', 'a date max_length 5', 'a text max_length 0', 'a text max_length 1.5', 'a text max_length -1', 'a text max_length ''5''', 'a text max_length 1234567890', 'a radio(''x'') pattern ''x''', 'a text pattern 5', 'a text pattern ''(''', 'a text pattern ''a)|(?:b''', 'a text pattern ''a)(b''', 'a text pattern ''(?i)a''',
     'a text required hidden required', 'a text required retired', 'a text; b text; A text']) AS input;
