@@ -240,7 +240,7 @@ check_choices(FormParser *parser, const FormField *field)
 			   psprintf("a field of type %s has no choices", FormTypeName(field->type)));
 	if (field->choices == NIL && has_choices(field->type) && field->type != FORM_MULTISELECT)
 		reject(parser, field->location,
-			   psprintf("a field of type %s needs choices: %s(''a'', ''b'')",
+			   psprintf("a field of type %s needs choices: %s('a', 'b')",
 						FormTypeName(field->type), FormTypeName(field->type)));
 	foreach(lc, field->choices)
 	{
