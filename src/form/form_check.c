@@ -343,6 +343,14 @@ unknown_field(const Form *form, JsonbValue *key, JsonbValue *value)
 		names = lappend(names, field->label);
 	}
 	nearest = NearestName(name, names);
+	/* documents go by names, so a label stands for that of its field */
+	foreach(lc, form->fields)
+	{
+		FormField  *field = lfirst(lc);
+
+		if (nearest == field->label)
+			nearest = field->name;
+	}
 	return violation(&unknown, "unknown", value,
 					 nearest ? psprintf("there is no such field; did you mean \"%s\"?", nearest) :
 					 pstrdup("there is no such field"));
