@@ -90,7 +90,7 @@ CREATE FUNCTION pg_temp.verdicts(field text, list_id bigint, VARIADIC documents 
       FROM unnest(documents) AS value $$;
 SELECT pg_temp.verdicts('name', NULL, '"あいう"', '"abcdef"', '"あいうえおか"', '"a b"', '"a\n"', '"x\ny"', '1', '["x"]', 'true', '{}');
 SELECT pg_temp.verdicts('old', NULL, 'null', '""', '"x"', '0') UNION ALL SELECT pg_temp.verdicts('memo', NULL, '"x\ny"', '1', '""', '[]');
-SELECT pg_temp.verdicts('mail', NULL, '"o''b+x@sub.b-c.jp"', '"a@b"', '"@b.jp"', '"a@b.jp."', '"a@b.jp\n"', '"ａ@b.jp"', '"a@例え.jp"', '"a@b@c.jp"', '"a..b@c.jp"', '"a@-b.jp"', '"a,b@c.jp"', '1');
+SELECT pg_temp.verdicts('mail', NULL, '"o''b+x@sub.b-c.jp"', '"a@b"', '"@b.jp"', '"a@b.jp."', '"a@b.jp\n"', '"ａ@b.jp"', '"a@例え.jp"', '"a@b@c.jp"', '"a..b@c.jp"', '"a@-b.jp"', '"a@b-.jp"', '"a@b.-jp"', '"a@b.jp-"', '"-@b--c.jp"', '"a,b@c.jp"', '1');
 SELECT length(pg_temp.verdicts('mail', NULL, to_jsonb(repeat('x', n) || '@b.jp')::text)) FROM unnest(ARRAY[249, 250]) AS n;
 SELECT pg_temp.verdicts('tel', NULL, '"03-1234-5678"', '"+81 (3) 1234.5678"', '"123456"', '"12345"', '"123456789012345"', '"1234567890123456"', '"０３-1234-5678"', '"03+1234567"', '"03-1234-5678 内線"', '81312345678');
 SELECT pg_temp.verdicts('site', NULL, '"https://例え.jp/日本?q#f"', '"HTTP://a"', '"ftp://a"', '"http://"', '"http:///x"', '"https://a/ b"', '"https://a\n"', '"https://a/<b>"', '"javascript:x"', '1');

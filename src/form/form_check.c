@@ -74,11 +74,12 @@ is_email(const char *text)
 	for (const char *c = text; *c; c++)
 		if (*c <= ' ' || *c >= 0x7F || strchr("<>()[],;:\\\"", *c) != NULL)
 			return false;
-	if (text[0] == '.' || at[-1] == '.' || at[1] == '.' || at[1] == '-' || strstr(text, ".."))
+	if (text[0] == '.' || at[-1] == '.' || at[1] == '.' || strstr(text, ".."))
 		return false;
 	for (const char *c = at + 1; *c; c++)
 		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-			  (*c >= '0' && *c <= '9') || *c == '-' || *c == '.'))
+			  (*c >= '0' && *c <= '9') || *c == '-' || *c == '.') ||
+			(*c == '-' && (strchr("@.", c[-1]) != NULL || strchr(".", c[1]) != NULL)))
 			return false;
 	dot = strrchr(at, '.');
 	return dot != NULL && strlen(dot) > 2;
