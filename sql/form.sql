@@ -38,7 +38,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'and text; or text; varchar text; _1 text', '"1" text; "a.b" text; "a;b" text']) AS input;
 -- names in any script, the signs an IME types, and comments
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
-    '日付 "訪問日" date required; 種別　"種別"　radio（''メール''，''電話（代理）''　"１"　only　list（１，２））　required　;金額　number　min　－１．５',
+    '日付 "訪問日" date required; 種別　"種別"　radio（''メール''，''電話（代理）''　"１"　only　list（１，２））　required　；金額　number　min　－１．５',
     '"（全角）" text; ー text; ｔｅｘｔ text; 🦊 "🦊" text', E'a -- it''s （\n text /* ; /* " */ ; */ required']) AS input;
 -- why a form is refused, and where
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
