@@ -38,6 +38,8 @@ narrow_twin(pg_wchar wide)
 			return '-';
 		case 0xFF0E:
 			return '.';
+		case 0xFF1B:
+			return ';';
 		case 0xFF1C:
 			return '<';
 		case 0xFF1D:

@@ -74,11 +74,12 @@ is_email(const char *text)
 	for (const char *c = text; *c; c++)
 		if (*c <= ' ' || *c >= 0x7F || strchr("<>()[],;:\\\"", *c) != NULL)
 			return false;
-	if (text[0] == '.' || at[-1] == '.' || at[1] == '.' || at[1] == '-' || strstr(text, ".."))
+	if (text[0] == '.' || at[-1] == '.' || at[1] == '.' || strstr(text, ".."))
 		return false;
 	for (const char *c = at + 1; *c; c++)
 		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-			  (*c >= '0' && *c <= '9') || *c == '-' || *c == '.'))
+			  (*c >= '0' && *c <= '9') || *c == '-' || *c == '.') ||
+			(*c == '-' && (strchr("@.", c[-1]) != NULL || strchr(".", c[1]) != NULL)))
 			return false;
 	dot = strrchr(at, '.');
 	return dot != NULL && strlen(dot) > 2;
@@ -192,23 +193,37 @@ check_time(const FormField *field, JsonbValue *value)
 
 /* ---- choices ------------------------------------------------------------------------- */
 
-/* The choices that may be entered, as a message lists them. */
+static bool
+is_for_list(const FormChoice *choice, bool has_list, int64 list_id)
+{
+	ListCell   *lc;
+
+	if (choice->only_lists == NIL)
+		return true;
+	foreach(lc, choice->only_lists)
+		if (has_list && *(int64 *) lfirst(lc) == list_id)
+			return true;
+	return false;
+}
+
+/* A message that ends with the choices that may be entered instead. */
 static char *
-offered_choices(const FormField *field)
+choose_another(const char *problem, const FormField *field, bool has_list, int64 list_id)
 {
 	StringInfoData out;
+	const char *separator = "; choose one of ";
 	ListCell   *lc;
 
 	initStringInfo(&out);
+	appendStringInfoString(&out, problem);
 	foreach(lc, field->choices)
 	{
 		FormChoice *choice = lfirst(lc);
 
-		if (choice->retired)
+		if (choice->retired || !is_for_list(choice, has_list, list_id))
 			continue;
-		if (out.len > 0)
-			appendStringInfoString(&out, ", ");
-		appendStringInfoString(&out, choice->key);
+		appendStringInfo(&out, "%s%s", separator, choice->key);
+		separator = ", ";
 	}
 	return out.data;
 }
@@ -216,8 +231,9 @@ offered_choices(const FormField *field)
 static FormViolation *
 check_choice(const FormField *field, JsonbValue *value, bool has_list, int64 list_id)
 {
+	const char *rule = "choice";
+	const char *problem = "there is no such choice";
 	ListCell   *lc;
-	ListCell   *only;
 
 	if (value->type != jbvString)
 		return violation(field, "type", value, pstrdup("it must be the key of a choice, a text"));
@@ -231,19 +247,21 @@ check_choice(const FormField *field, JsonbValue *value, bool has_list, int64 lis
 			memcmp(choice->key, value->val.string.val, value->val.string.len) != 0)
 			continue;
 		if (choice->retired)
-			return violation(field, "retired", value,
-							 psprintf("the choice is retired; choose one of %s",
-									  offered_choices(field)));
-		if (choice->only_lists == NIL)
+		{
+			rule = "retired";
+			problem = "the choice is retired";
+		}
+		else if (!is_for_list(choice, has_list, list_id))
+		{
+			rule = "only_list";
+			problem = has_list ? "the choice is for other lists than this one" :
+				"the choice is for some lists only, and this is for no list";
+		}
+		else
 			return NULL;
-		foreach(only, choice->only_lists)
-			if (has_list && *(int64 *) lfirst(only) == list_id)
-				return NULL;
-		return violation(field, "only_list", value,
-						 pstrdup("the choice is for other lists than this one"));
+		break;
 	}
-	return violation(field, "choice", value,
-					 psprintf("it is none of %s", offered_choices(field)));
+	return violation(field, rule, value, choose_another(problem, field, has_list, list_id));
 }
 
 /* Any order will do that brings equal strings together. */
@@ -343,6 +361,14 @@ unknown_field(const Form *form, JsonbValue *key, JsonbValue *value)
 		names = lappend(names, field->label);
 	}
 	nearest = NearestName(name, names);
+	/* documents go by names, so a label stands for that of its field */
+	foreach(lc, form->fields)
+	{
+		FormField  *field = lfirst(lc);
+
+		if (nearest == field->label)
+			nearest = field->name;
+	}
 	return violation(&unknown, "unknown", value,
 					 nearest ? psprintf("there is no such field; did you mean \"%s\"?", nearest) :
 					 pstrdup("there is no such field"));

@@ -46,6 +46,8 @@
 
 /* The lexer's tokens, numbered as it numbers them. */
 %token <str> IDENT 258 QUOTED_IDENT 259 STRING 260 NUMBER 261
+/* No part of forms, but what is not numbered here would be taken for a word below. */
+%token LESS_EQUALS 262 GREATER_EQUALS 263 NOT_EQUALS 264
 
 /* Words, in the order of form_words.c. */
 %token <str> CHECKBOX CLOSES DATE DEFAULT EFFECTIVE EMAIL FALSE_P HIDDEN INTEGER LIST MAX
@@ -101,7 +103,7 @@ type:
 	| TEXTAREA					{ $$ = FORM_TEXTAREA; }
 	| TIMESTAMP					{ $$ = FORM_TIMESTAMP; }
 	| URL						{ $$ = FORM_URL; }
-	| IDENT						{ FormUnknownWord(parser, "field type", $1, @1); }
+	| IDENT						{ FormUnknownWord(parser, FORM_WORD_TYPE, $1, @1); }
 	;
 
 opt_choices:
@@ -124,7 +126,7 @@ choice:
 			$$ = $1;
 			$$->only_lists = list_concat($$->only_lists, $5);
 		}
-	| choice IDENT				{ FormUnknownWord(parser, "option of a choice", $2, @2); }
+	| choice IDENT				{ FormUnknownWord(parser, FORM_WORD_CHOICE_OPTION, $2, @2); }
 	;
 
 list_ids:
@@ -146,7 +148,7 @@ option:
 	| DEFAULT value				{ $$ = FormMakeOption(FORM_DEFAULT, $2, @1); }
 	| HIDDEN					{ $$ = FormMakeOption(FORM_HIDDEN, NULL, @1); }
 	| RETIRED					{ $$ = FormMakeOption(FORM_RETIRED, NULL, @1); }
-	| IDENT						{ FormUnknownWord(parser, "option", $1, @1); }
+	| IDENT						{ FormUnknownWord(parser, FORM_WORD_OPTION, $1, @1); }
 	;
 
 value:

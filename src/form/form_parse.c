@@ -7,6 +7,7 @@
 
 #include "form/form_parse.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "regex/regex.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
@@ -154,27 +155,40 @@ set_max_length(FormParser *parser, FormField *field, const FormValue *value)
 	field->max_length = atoi(value->text);
 }
 
-/* A pattern is for the whole value. */
+/* An error unless the text is a regular expression. */
 static void
-set_pattern(FormParser *parser, FormField *field, const FormValue *value)
+check_pattern(FormParser *parser, const char *pattern, int location)
 {
-	char	   *whole = psprintf("^(?:%s)$", value->text);
-	pg_wchar   *wide = palloc((strlen(whole) + 1) * sizeof(pg_wchar));
+	pg_wchar   *wide = palloc((strlen(pattern) + 1) * sizeof(pg_wchar));
 	regex_t		compiled;
 	char		problem[256];
 	int			result;
 
+	result = pg_regcomp(&compiled, wide, pg_mb2wchar_with_len(pattern, wide, strlen(pattern)),
+						REG_ADVANCED, DEFAULT_COLLATION_OID);
+	if (result != REG_OKAY)
+	{
+		CHECK_FOR_INTERRUPTS(); /* a cancel ends the compilation as an error would */
+		pg_regerror(result, &compiled, problem, sizeof(problem));
+		reject(parser, location, psprintf("the pattern is no regular expression: %s", problem));
+	}
+	pg_regfree(&compiled);
+	pfree(wide);
+}
+
+/*
+ * A pattern is for the whole value. It must be one by itself as well: between
+ * our parentheses also "a)|(?:b" would be.
+ */
+static void
+set_pattern(FormParser *parser, FormField *field, const FormValue *value)
+{
+	char	   *whole = psprintf("^(?:%s)$", value->text);
+
 	if (!is_text(field->type) || value->kind != FORM_VALUE_STRING)
 		reject(parser, value->location, "only texts have a pattern, which is a string");
-	result = pg_regcomp(&compiled, wide, pg_mb2wchar_with_len(whole, wide, strlen(whole)),
-						REG_ADVANCED, DEFAULT_COLLATION_OID);
-	if (result == REG_OKAY)
-		pg_regfree(&compiled);
-	else
-	{
-		pg_regerror(result, &compiled, problem, sizeof(problem));
-		reject(parser, value->location, psprintf("the pattern is no regular expression: %s", problem));
-	}
+	check_pattern(parser, value->text, value->location);
+	check_pattern(parser, whole, value->location);
 	field->pattern = value->text;
 	field->whole_pattern = cstring_to_text(whole);
 }
@@ -226,7 +240,7 @@ check_choices(FormParser *parser, const FormField *field)
 			   psprintf("a field of type %s has no choices", FormTypeName(field->type)));
 	if (field->choices == NIL && has_choices(field->type) && field->type != FORM_MULTISELECT)
 		reject(parser, field->location,
-			   psprintf("a field of type %s needs choices: %s(''a'', ''b'')",
+			   psprintf("a field of type %s needs choices: %s('a', 'b')",
 						FormTypeName(field->type), FormTypeName(field->type)));
 	foreach(lc, field->choices)
 	{

@@ -43,8 +43,16 @@ extern int	FormKeyword(const char *word);
 /* form_gram.y */
 extern int	form_yyparse(FormParser *parser, yyscan_t scanner);
 
-/* form_words.c: raise 42601 for a word where none, or another, is due */
-extern void FormUnknownWord(FormParser *parser, const char *what, const char *word, int location)
+/* Places where one of a few words is due */
+typedef enum FormWordKind
+{
+	FORM_WORD_TYPE,
+	FORM_WORD_OPTION,
+	FORM_WORD_CHOICE_OPTION
+} FormWordKind;
+
+/* form_words.c: raise 42601 for a word that is none of those due */
+extern void FormUnknownWord(FormParser *parser, FormWordKind kind, const char *word, int location)
 			pg_attribute_noreturn();
 
 /* form_parse.c: checked as far as a text alone can be */

@@ -54,16 +54,46 @@ form_yylex(FORM_YYSTYPE *value, int *location, yyscan_t scanner)
 	return keyword ? keyword : token;
 }
 
-void
-FormUnknownWord(FormParser *parser, const char *what, const char *word, int location)
+/* What is due in a place, and the words there are for it, as a message lists them. */
+static const struct
 {
+	const char *what;
+	const char *words[14];
+}			kinds[] = {
+	[FORM_WORD_TYPE] = {
+		"field type", {
+			"checkbox", "date", "email", "integer", "multiselect", "number", "phone",
+			"radio", "select", "text", "textarea", "timestamp", "url"
+		}
+	},
+	[FORM_WORD_OPTION] = {
+		"option", {
+			"required", "min", "max", "max_length", "pattern", "default", "hidden", "retired"
+		}
+	},
+	[FORM_WORD_CHOICE_OPTION] = {
+		"option of a choice", {
+			"effective", "closes", "retired", "only list"
+		}
+	}
+};
+
+void
+FormUnknownWord(FormParser *parser, FormWordKind kind, const char *word, int location)
+{
+	const char *what = kinds[kind].what;
+	StringInfoData list;
 	List	   *known = NIL;
 	const char *nearest;
 
-	for (size_t i = 0; i < lengthof(keywords); i++)
-		known = lappend(known, unconstify(char *, keywords[i].name));
+	initStringInfo(&list);
+	for (int i = 0; kinds[kind].words[i] != NULL; i++)
+	{
+		known = lappend(known, unconstify(char *, kinds[kind].words[i]));
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", kinds[kind].words[i]);
+	}
 	nearest = NearestName(word, known);
 	LexerError(&parser->lexer, location, strlen(word),
 			   nearest ? psprintf("this is no %s; perhaps \"%s\" is meant", what, nearest) :
-			   psprintf("this is no %s", what));
+			   psprintf("this is no %s; there are %s", what, list.data));
 }
