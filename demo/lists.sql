@@ -1,4 +1,6 @@
--- Runs the tick of the coming Monday and shows what came out of it.
+-- Runs the tick of this week's Monday and shows what came out of it. Monday past, not
+-- the coming one: a list that has been refreshed as of a later time could not be
+-- refreshed by who goes on playing.
 
 \pset border 2
 \pset linestyle unicode
@@ -13,9 +15,9 @@ SELECT (SELECT count(*) FROM leadflow.lead) AS "リード",
        (SELECT count(*) FROM leadflow.activity) AS "活動履歴",
        (SELECT count(*) FROM leadflow.rep) AS "営業担当者";
 
-SELECT leadflow.next_run('weekly on monday at 07:00'::leadflow.cadence, now(), 'Asia/Tokyo') AS monday \gset
+SELECT leadflow.last_run('weekly on monday at 07:00'::leadflow.cadence, now(), 'Asia/Tokyo') AS monday \gset
 
-\echo '== The coming Monday: CALL leadflow.run_due(at => ':'monday'')'
+\echo '== Monday morning: CALL leadflow.run_due(at => ':'monday'')'
 CALL leadflow.run_due(at => :'monday');
 
 SELECT l.name AS "リスト", count(m.lead_id) AS "件数", l.cadence AS "更新周期",
@@ -26,7 +28,7 @@ SELECT l.name AS "リスト", count(m.lead_id) AS "件数", l.cadence AS "更新
  GROUP BY l.list_id, r.run_id
  ORDER BY l.list_id;
 
--- What brought a member in: its longest visit of the month before, and whom it heard from last.
+-- What brought a member in: its longest visit of the month before, and when it was last talked to.
 CREATE TEMPORARY VIEW shown AS
 SELECT l.name AS list, d.lead_id AS "ID", d.company AS "会社名", d.department AS "部署",
        d.last_name || ' ' || d.first_name AS "氏名", d.prefecture AS "都道府県",
@@ -37,10 +39,12 @@ SELECT l.name AS list, d.lead_id AS "ID", d.company AS "会社名", d.department
   JOIN leadflow.lead AS d USING (lead_id)
   LEFT JOIN LATERAL (SELECT v.pages, v.visited_at
                        FROM leadflow.visit AS v
-                      WHERE v.lead_id = m.lead_id AND v.visited_at >= m.entered_at - interval '31 days'
+                      WHERE v.lead_id = m.lead_id AND v.visited_at BETWEEN m.entered_at - interval '31 days' AND m.entered_at
                       ORDER BY v.pages DESC, v.visited_at DESC LIMIT 1) AS v ON true
   LEFT JOIN LATERAL (SELECT max(a.acted_on) AS acted_on
-                       FROM leadflow.activity AS a WHERE a.lead_id = m.lead_id) AS a ON true
+                       FROM leadflow.activity AS a
+                      WHERE a.lead_id = m.lead_id
+                        AND a.acted_on <= leadflow.local_date(m.entered_at, 'Asia/Tokyo')) AS a ON true
  WHERE m.left_at IS NULL;
 
 \echo '== HOTリードリスト: the first members'

@@ -7,6 +7,7 @@
 -- left out. Loading the same log again adds nothing.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \setenv LEADFLOW_ACCESS_LOG :log
 
 BEGIN;

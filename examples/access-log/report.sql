@@ -5,6 +5,7 @@
 -- zone, UTC unless given, is where that day ends and in which days are counted.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?zone}
 \else
 \set zone UTC
@@ -34,7 +35,7 @@ SELECT leadflow.cardinality(leadflow.evaluate(segment::leadflow.segment, as_of =
     AS s (n, segment, meaning)
  ORDER BY n;
 
-\echo 'The hottest leads that are no crawlers'
+\echo 'The hottest leads that do not call themselves crawlers'
 SELECT l.external_id AS address, count(*) AS visits, sum(v.pages) AS pages,
        max(v.pages) AS longest_visit, max(v.visited_at) AT TIME ZONE :'zone' AS last_visit
   FROM leadflow.unnest(leadflow.evaluate('visit(pages >= 15) and lead(nurturing)'::leadflow.segment,

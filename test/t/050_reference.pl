@@ -1,4 +1,4 @@
-# The documents in doc/ against the extension: every object is in them, every
+# The documents in doc/ and the READMEs against the extension: every object is in them, every
 # example in them runs, and what is printed below an example is what it prints.
 #
 # A fence says what its block is:
@@ -6,6 +6,7 @@
 #	sql			statements that succeed
 #	sql error CODE	one statement, failing with that SQLSTATE
 #	sql cron		statements that need pg_cron
+#	sql elsewhere	statements for another database or role, not run
 #	text			right after one of these: what psql prints
 #	segment		segments, a paragraph each, that bind once all of the above has run
 #
@@ -20,11 +21,11 @@ use LeadflowTest;
 use Test::More;
 
 my $doc = dirname(abs_path(__FILE__)) . '/../../doc';
-my @names = qw(reference segment-language data-model);
+my @names = qw(reference segment-language data-model README);
 plan skip_all => 'doc/ is not here' unless -e "$doc/reference.md";
 
 # Bytes of UTF-8, here and in what psql gets and gives.
-my %text = map { $_ => slurp("$doc/$_.md") } @names;
+my %text = map { $_ => slurp($_ eq 'README' ? "$doc/../README.md" : "$doc/$_.md") } @names;
 
 my $node = node(
     'reference',
@@ -112,6 +113,7 @@ sub check_sql
     my ($name, $block) = @_;
     my ($how, $sqlstate) = split / /, $block->{how};
     my $what = "$name.md, line $block->{line}";
+    return if ($how // '') eq 'elsewhere';
   SKIP:
     {
         skip "$what needs pg_cron", 1 if ($how // '') eq 'cron' && !has_pg_cron();
@@ -152,6 +154,13 @@ foreach my $name (@names)
     check_sql($name, $_) foreach grep { $_->{kind} eq 'sql' } @blocks;
     check_segments($name, $_) foreach grep { $_->{kind} eq 'segment' } @blocks;
 }
+
+# ---- the Japanese README has the same examples ---------------------------------
+
+is_deeply(
+    [ map { $_->{body} } blocks(slurp("$doc/../README.ja.md")) ],
+    [ map { $_->{body} } blocks($text{README}) ],
+    'README.ja.md has the examples of README.md');
 
 # ---- what there is must be spoken of ------------------------------------------
 
