@@ -483,7 +483,7 @@ SELECT canonical, document, expected, verdict
  WHERE verdict <> CASE WHEN expected = '[]' THEN 'true' ELSE
            '23514: ' || (SELECT string_agg(field || CASE WHEN label <> field THEN ' "' || label || '"' ELSE '' END
                                 || coalesce(' is "' || left(value, 60) || CASE WHEN length(value) > 60 THEN '...' ELSE '' END || '"', '')
-                                || ': ' || message || '.', E'\n')
+                                || ': ' || message || CASE WHEN message LIKE '%?' THEN '' ELSE '.' END, E'\n')
                            FROM leadflow.violations(canonical::leadflow.form, document::jsonb, list_id)) END
 SQL
 
