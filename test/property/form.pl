@@ -415,7 +415,7 @@ foreach my $id (1 .. $cases)
 	defined $value ? $document->{$name} = $value : delete $document->{$name};
 	$add->('mutated', $document, undef, [ [ $name, $rule ] ]);
 }
-foreach my $kind ('any', 'mutated')
+foreach my $kind ($cases < 5000 ? () : ('any', 'mutated'))
 {
 	cmp_ok($made{"$kind $_"} // 0, '>', $cases / 2000, "documents that break the rule $_ ($kind)")
 	  foreach qw(required unknown retired type max_length pattern email phone url date min max choice only_list);
