@@ -106,6 +106,7 @@ SELECT pg_temp.verdicts('tags', NULL, '["あ", "い", ""]', '["あ", "い", "あ
 SELECT field, label, rule, value FROM f, leadflow.violations(form, '{"r": "b", "zz": 1, "n": 11, "x": [1, {"y": null}], "d": "2026-02-30"}');
 SELECT leadflow.conforms(form, '{"r": "b", "zz": 1, "n": 11, "x": [1, {"y": null}], "d": "2026-02-30"}') FROM f;
 SELECT leadflow.conforms('a "A" text max_length 3', jsonb_build_object('a', repeat('あ', 61)));
+SELECT leadflow.conforms('a "A" text', '{"A": 1, "b": 1}');
 SELECT leadflow.conforms('a text', NULL), leadflow.conforms('', '{}', NULL), leadflow.conforms('a radio(''x'' only list (7))', '{"a": "x"}', 7);
 SELECT leadflow.conforms('a text required', NULL);
 \set VERBOSITY sqlstate

@@ -253,7 +253,8 @@ form_conforms(PG_FUNCTION_ARGS)
 			appendStringInfo(&detail, " \"%s\"", violation->label);
 		if (violation->value != NULL)
 			appendStringInfo(&detail, " is \"%s\"", ShownLiteral(violation->value));
-		appendStringInfo(&detail, ": %s.", violation->message);
+		appendStringInfo(&detail, ": %s%s", violation->message,
+						 violation->message[strlen(violation->message) - 1] == '?' ? "" : ".");
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
