@@ -19,7 +19,8 @@ EXTRA_CLEAN = $(GENERATED) $(wildcard src/*/*_gram.h) src/install.sql
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter
-SHLIB_LINK = -lroaring
+# Our functions call ours, whatever other libraries in the server define.
+SHLIB_LINK = -lroaring -Wl,-Bsymbolic
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8
@@ -45,6 +46,7 @@ src/install.sql: src/install.sql.in $(TABLE_FRAGMENTS)
 %_gram.h: %_gram.c ;
 %_gram.c: BISONFLAGS += -d
 src/segment/segment_words.o: src/segment/segment_gram.h
+src/form/form_words.o: src/form/form_gram.h
 
 # Headers are few and small: any change rebuilds every object.
 $(OBJS): $(filter-out %_gram.h,$(wildcard src/*.h src/*/*.h))

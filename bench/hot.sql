@@ -16,7 +16,7 @@ INSERT INTO leadflow.refresh_run (list_id, as_of, started) VALUES (:list_id, now
 -- the two must agree before they are compared
 DO $$ BEGIN RAISE NOTICE 'HOT: % leads', (SELECT leadflow.cardinality(leadflow.evaluate('segment(''hot'')'))); END $$;
 SELECT CASE WHEN leadflow.evaluate('segment(''hot'')') OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(lead_id) FROM (:hand) AS h)
-            THEN 'SELECT' ELSE 'DO $$ BEGIN RAISE ''the hand-written query disagrees''; END $$' END AS agree \gset
+            THEN 'DO $$ BEGIN END $$' ELSE 'DO $$ BEGIN RAISE ''the hand-written query disagrees''; END $$' END AS agree \gset
 :agree;
 
 CALL public.measure('HOT: evaluate / hand-written query',

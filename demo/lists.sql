@@ -1,6 +1,4 @@
--- Runs the tick of this week's Monday and shows what came out of it. Monday past, not
--- the coming one: a list that has been refreshed as of a later time could not be
--- refreshed by who goes on playing.
+-- Runs the tick of the coming Monday and shows what came out of it.
 
 \pset border 2
 \pset linestyle unicode
@@ -15,9 +13,9 @@ SELECT (SELECT count(*) FROM leadflow.lead) AS "リード",
        (SELECT count(*) FROM leadflow.activity) AS "活動履歴",
        (SELECT count(*) FROM leadflow.rep) AS "営業担当者";
 
-SELECT leadflow.last_run('weekly on monday at 07:00'::leadflow.cadence, now(), 'Asia/Tokyo') AS monday \gset
+SELECT leadflow.next_run('weekly on monday at 07:00'::leadflow.cadence, now(), 'Asia/Tokyo') AS monday \gset
 
-\echo '== Monday morning: CALL leadflow.run_due(at => ':'monday'')'
+\echo '== The coming Monday: CALL leadflow.run_due(at => ':'monday'')'
 CALL leadflow.run_due(at => :'monday');
 
 SELECT l.name AS "リスト", count(m.lead_id) AS "件数", l.cadence AS "更新周期",

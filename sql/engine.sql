@@ -180,3 +180,16 @@ SELECT pg_temp.leads('lead(updated_at within 30 days)'), pg_temp.leads('count(le
 -- a label is found whatever its case
 SELECT count(*) FROM leadflow.check_segment('リード(リードID = 1 and 外部id is null)');
 ROLLBACK;
+
+-- a zone is an IANA name throughout: CET has summer time, which the abbreviation has not
+BEGIN;
+INSERT INTO leadflow.lead (lead_id, created_at) VALUES (1, '2026-01-01');
+CREATE TABLE local_event (lead_id bigint, at timestamp);
+INSERT INTO local_event VALUES (1, '2026-07-01 12:30');
+SELECT leadflow.register_source('local', 'local_event', time_column => 'at');
+SELECT leadflow.evaluate('local', '2026-07-01 10:45+00', 'CET'), leadflow.evaluate('local', '2026-07-01 10:15+00', 'CET'),
+       leadflow.evaluate('local(at within 30 minutes)', '2026-07-01 10:45+00', 'CET'), leadflow.evaluate('local(at = ''2026-07-01 10:30Z'')', '2026-07-01 10:45+00', 'CET');
+SELECT leadflow.local_time('2026-07-01 10:30+00', 'CET') = '2026-07-01 12:30', leadflow.instant('2026-07-01 12:30', 'CET') = '2026-07-01 10:30+00',
+       leadflow.local_time('infinity', 'CET'), leadflow.instant('-infinity', 'CET');
+SELECT leadflow.register_source('index', 'leadflow.lead_email');
+ROLLBACK;

@@ -134,6 +134,16 @@ RESET ROLE;
 REVOKE ALL ON SCHEMA leadflow FROM regress_leadflow_other;
 DROP ROLE regress_leadflow_other;
 
+-- names that need quotes are names too; this role may not do it for another reason
+\set SHOW_CONTEXT never
+CREATE ROLE "Regress Leadflow Owner";
+GRANT USAGE ON SCHEMA leadflow TO "Regress Leadflow Owner";
+SET ROLE "Regress Leadflow Owner";
+CALL leadflow.install();
+RESET ROLE;
+REVOKE ALL ON SCHEMA leadflow FROM "Regress Leadflow Owner";
+DROP ROLE "Regress Leadflow Owner";
+
 -- the extension does not go while there are tables
 \set VERBOSITY terse
 DROP EXTENSION leadflow;

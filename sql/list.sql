@@ -125,3 +125,8 @@ ROLLBACK TO before;
 SELECT count(*) FROM leadflow.list WHERE name = 'plain';
 ROLLBACK;
 SELECT count(*) FROM leadflow.list WHERE name = 'plain';
+
+-- what a statement saves, a list made by the same statement may refer to
+BEGIN;
+SELECT leadflow.save_segment('fresh', 'visit'), leadflow.create_list('of the fresh', 'segment(''fresh'')') > 0 AS made;
+ROLLBACK;

@@ -115,3 +115,14 @@ SELECT leadflow.create_list('large', 'everyone') > 0 AS made;
 SELECT added, removed, kept FROM leadflow.refresh_list('large', '2100-01-01');
 SELECT leadflow.cardinality(leadflow.evaluate('list(''large'')', '2100-01-01')), count(*) FROM leadflow.member;
 ROLLBACK;
+
+-- return_after is counted by the clocks of the list, whatever the session's are
+BEGIN;
+INSERT INTO leadflow.lead (lead_id, created_at) VALUES (1, '2026-01-01');
+SELECT leadflow.create_list('tokyo', segment => 'everyone', zone => 'Asia/Tokyo', return_after => '1 day') AS list_id \gset
+UPDATE leadflow.list SET changed_at = '2026-03-07 17:00+00' WHERE list_id = :list_id;
+INSERT INTO leadflow.member (lead_id, list_id, entered_at, left_at) VALUES (1, :list_id, '2026-03-01', '2026-03-07 17:00+00');
+SET LOCAL TimeZone = 'America/New_York';
+SELECT (leadflow.refresh_list('tokyo', '2026-03-08 16:30+00', dry_run => true)).added,
+       (leadflow.refresh_list('tokyo', '2026-03-08 17:00+00', dry_run => true)).added AS added_later;
+ROLLBACK;

@@ -27,6 +27,11 @@
 	} while (0)
 #endif
 
+/* 18 writes pg_noreturn before a declaration; before, an attribute stands there as well */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn	pg_attribute_noreturn()
+#endif
+
 /* 16 made one ownership check of many; we only ask for relations */
 #if PG_VERSION_NUM < 160000
 #define object_ownercheck(class_id, object_id, role_id)	pg_class_ownercheck(object_id, role_id)

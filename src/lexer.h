@@ -65,12 +65,11 @@ extern int	FindKeyword(const LexerKeyword *keywords, int n, const char *word);
 extern int	LexerTokenEnd(yyscan_t scanner);
 
 /* Raise 42601 at a token; problem may be NULL. */
-extern void LexerError(const Lexer *lexer, int location, int length, const char *problem)
-			pg_attribute_noreturn();
+pg_noreturn extern void LexerError(const Lexer *lexer, int location, int length, const char *problem);
 
 /* What bison's error function does: 54001 when its stack is full, else 42601. */
-extern void LexerGrammarError(const Lexer *lexer, int location, yyscan_t scanner,
-							  const char *message) pg_attribute_noreturn();
+pg_noreturn extern void LexerGrammarError(const Lexer *lexer, int location, yyscan_t scanner,
+							  const char *message);
 
 /* The 1-based position, in characters, of a byte offset. */
 extern int	CharacterPosition(const char *text, int location);

@@ -186,6 +186,33 @@ SpiBigint(uint64 row, int column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+List *
+SpiNames(const char *sql)
+{
+	List	   *names = NIL;
+	uint64		rows = SpiRead(sql, NULL);
+
+	for (uint64 row = 1; row <= rows; row++)
+		names = lappend(names, SpiText(row, 1));
+	return names;
+}
+
+/*
+ * From the catalog, not from the call's expression: a call by the fastpath
+ * protocol has none.
+ */
+Oid
+ArgumentType(FunctionCallInfo fcinfo, int argument)
+{
+	Oid		   *types;
+	int			n;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &n);
+	if (argument >= n)
+		elog(ERROR, "function %u has no argument %d", fcinfo->flinfo->fn_oid, argument);
+	return types[argument];
+}
+
 Oid
 LeadflowType(const char *name)
 {

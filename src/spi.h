@@ -59,6 +59,12 @@ extern char *SpiText(uint64 row, int column);
 extern int64 SpiBigint(uint64 row, int column);
 extern Datum SpiDatum(uint64 row, int column, bool *isnull);
 
+/* The first column of a query without arguments: a list of char *. */
+extern List *SpiNames(const char *sql);
+
+/* The declared type of an argument: where one C function serves several signatures. */
+extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
+
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);
 

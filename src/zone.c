@@ -9,6 +9,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "zone.h"
 
 /* No clock is a day or more away from UTC, so none is ever set back by two. */
@@ -20,6 +21,8 @@
 
 PG_FUNCTION_INFO_V1(local_date);
 PG_FUNCTION_INFO_V1(day_start);
+PG_FUNCTION_INFO_V1(local_time);
+PG_FUNCTION_INFO_V1(instant);
 
 /*
  * The zone of this IANA name, in any case. The colon keeps pg_tzset() from
@@ -155,4 +158,53 @@ day_start(PG_FUNCTION_ARGS)
 	pg_tz	   *zone = LookupZone(PG_GETARG_TEXT_PP(1));
 
 	PG_RETURN_TIMESTAMPTZ(DayStart(day, zone));
+}
+
+/*
+ * What the clocks of a zone show at an instant, and the instant at which they
+ * show it: AT TIME ZONE, but for IANA names alone, of which AT TIME ZONE takes
+ * some, such as CET, for abbreviations.
+ */
+Datum
+local_time(PG_FUNCTION_ARGS)
+{
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
+	pg_tz	   *zone = LookupZone(PG_GETARG_TEXT_PP(1));
+	struct pg_tm tm;
+	fsec_t		fraction;
+	int			offset;
+	Timestamp	result;
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		PG_RETURN_TIMESTAMP(at);
+	if (timestamp2tm(at, &offset, &tm, &fraction, NULL, zone) != 0 ||
+		tm2timestamp(&tm, fraction, NULL, &result) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	PG_RETURN_TIMESTAMP(result);
+}
+
+Datum
+instant(PG_FUNCTION_ARGS)
+{
+	Timestamp	local = PG_GETARG_TIMESTAMP(0);
+	pg_tz	   *zone = LookupZone(PG_GETARG_TEXT_PP(1));
+	struct pg_tm tm;
+	fsec_t		fraction;
+	int			offset;
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(local))
+		PG_RETURN_TIMESTAMPTZ(local);
+	if (timestamp2tm(local, NULL, &tm, &fraction, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	offset = DetermineTimeZoneOffset(&tm, zone);
+	if (tm2timestamp(&tm, fraction, &offset, &result) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	PG_RETURN_TIMESTAMPTZ(result);
 }

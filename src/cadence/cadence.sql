@@ -84,3 +84,12 @@ CREATE FUNCTION leadflow.local_date(at timestamptz, zone text) RETURNS date
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.local_date(timestamptz, text) IS
     'the date that the clocks of a zone show at an instant';
+
+CREATE FUNCTION leadflow.local_time(at timestamptz, zone text) RETURNS timestamp
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.local_time(timestamptz, text) IS
+    'what the clocks of a time zone show at an instant';
+CREATE FUNCTION leadflow.instant(local timestamp, zone text) RETURNS timestamptz
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.instant(timestamp, text) IS
+    'the instant at which the clocks of a time zone show a local time';

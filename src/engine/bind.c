@@ -84,12 +84,7 @@ report_unknown(BindContext *context, int location, const char *what, const char 
 static List *
 saved_segment_names(void)
 {
-	List	   *names = NIL;
-	uint64		rows = SpiRead("SELECT name FROM leadflow.saved_segment ORDER BY name", NULL);
-
-	for (uint64 row = 1; row <= rows; row++)
-		names = lappend(names, SpiText(row, 1));
-	return names;
+	return SpiNames("SELECT name FROM leadflow.saved_segment ORDER BY name");
 }
 
 static void
@@ -98,6 +93,13 @@ report_unknown_source(BindContext *context, const char *name, int location)
 	List	   *known = NIL;
 	ListCell   *lc;
 
+	if (strcmp(name, "segment") == 0 || FindNamedSet(name) != NULL)
+	{
+		BindReport(context, ERRCODE_UNDEFINED_OBJECT, location,
+				   psprintf("source \"%s\" does not exist", name), NULL,
+				   psprintf("A %s is named in single quotes: %s('...').", name, name));
+		return;
+	}
 	foreach(lc, saved_segment_names())
 	{
 		if (strcmp(lfirst(lc), name) == 0)

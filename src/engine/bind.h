@@ -8,9 +8,6 @@
 #include "segment/segment.h"
 #include "source/source.h"
 
-/* The source whose records are the leads themselves. */
-#define LEAD_SOURCE	"lead"
-
 /* Nodes a segment may have once the definitions it refers to stand in it. */
 #define BOUND_MAX_NODES	100000
 

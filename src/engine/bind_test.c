@@ -117,7 +117,7 @@ report_kind(BindContext *context, const SegmentValue *value, const char *type_na
 						value->text), NULL, hint);
 }
 
-/* A value as an SQL constant, or its time; NULL and NULL after a problem. */
+/* A value as an SQL constant; NULL after a problem. */
 static const char *
 bind_constant(BindContext *context, const SegmentValue *value, FieldType type,
 			  const char *type_name, const char *tested)

@@ -90,9 +90,8 @@ evaluate(PG_FUNCTION_ARGS)
 
 	frame = EnterSpi(false);
 	zone = ResolveZone(PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	result = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(0)), as_of, zone);
 	MemoryContextSwitchTo(frame.caller);
-	result = datumCopy(result, false, -1);
+	result = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(0)), as_of, zone);
 	LeaveSpi(frame);
 	PG_RETURN_DATUM(result);
 }

@@ -172,7 +172,7 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 	{
 		const char *time = psprintf("r.%s", source->time->column);
 		const char *now = source->time->type == FIELD_DATE ? TODAY_SQL :
-			source->time->type == FIELD_TIMESTAMP ? "$1 at time zone $2" : "$1";
+			source->time->type == FIELD_TIMESTAMP ? "leadflow.local_time($1, $2)" : "$1";
 
 		next_condition(writer);
 		if (source->time->not_null || row_needs_time(row, source->time))
@@ -254,10 +254,10 @@ aggregate_sql(const BoundNode *node)
 		case SEGMENT_COUNT:
 			return psprintf("count(%s%s)", node->distinct ? "distinct " : "", column);
 		case SEGMENT_SUM:
-			return psprintf(inexact ? "coalesce(sum(%s), 0)::numeric" : "coalesce(sum(%s), 0)",
+			return psprintf(inexact ? "coalesce(sum(%s::numeric), 0)" : "coalesce(sum(%s), 0)",
 							column);
 		case SEGMENT_AVG:
-			return psprintf(inexact ? "avg(%s)::numeric" : "avg(%s)", column);
+			return psprintf(inexact ? "avg(%s::numeric)" : "avg(%s)", column);
 		default:
 			return psprintf("%s(%s)", SegmentFunctionName(node->function),
 							column_sql(field, "r"));

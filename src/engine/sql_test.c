@@ -39,42 +39,29 @@ through_day(FieldType type, const char *expr, const char *day)
 	return before_day(type, expr, psprintf("%s + 1", day));
 }
 
-/* The local day n units before today, by the calendar. */
+/* The local day n units before or after today, by the calendar. */
 static char *
-days_ago(int n, SegmentUnit unit)
+day_from_today(char sign, int n, SegmentUnit unit)
 {
 	switch (unit)
 	{
 		case SEGMENT_DAY:
-			return psprintf(TODAY_SQL " - %d", n);
+			return psprintf(TODAY_SQL " %c %d", sign, n);
 		case SEGMENT_WEEK:
-			return psprintf(TODAY_SQL " - %d", n * 7);
+			return psprintf(TODAY_SQL " %c %d", sign, n * 7);
 		case SEGMENT_MONTH:
-			return psprintf("(" TODAY_SQL " - interval '%d months')::date", n);
 		case SEGMENT_YEAR:
-			return psprintf("(" TODAY_SQL " - interval '%d years')::date", n);
+			return psprintf("(" TODAY_SQL " %c interval '%d %ss')::date", sign, n,
+							SegmentUnitName(unit));
 		default:
 			elog(ERROR, "unexpected unit of a window in days: %d", unit);
 	}
 }
 
-/* The local day n units after today. */
 static char *
-days_ahead(int n, SegmentUnit unit)
+days_ago(int n, SegmentUnit unit)
 {
-	switch (unit)
-	{
-		case SEGMENT_DAY:
-			return psprintf(TODAY_SQL " + %d", n);
-		case SEGMENT_WEEK:
-			return psprintf(TODAY_SQL " + %d", n * 7);
-		case SEGMENT_MONTH:
-			return psprintf("(" TODAY_SQL " + interval '%d months')::date", n);
-		case SEGMENT_YEAR:
-			return psprintf("(" TODAY_SQL " + interval '%d years')::date", n);
-		default:
-			elog(ERROR, "unexpected unit of a window in days: %d", unit);
-	}
+	return day_from_today('-', n, unit);
 }
 
 /* A window in days, weeks, months or years; one open to the past excludes -infinity. */
@@ -98,7 +85,7 @@ day_window_sql(const BoundTest *bound, const char *expr)
 			break;
 		case SEGMENT_WITHIN_NEXT:
 			first = today;
-			last = days_ahead(test->n, test->unit);
+			last = day_from_today('+', test->n, test->unit);
 			break;
 		case SEGMENT_AGO:
 			first = last = days_ago(test->n, test->unit);
@@ -139,7 +126,7 @@ instant_window_sql(const BoundTest *bound, const char *expr)
 	char	   *sql;
 
 	if (bound->type == FIELD_TIMESTAMP)
-		expr = psprintf("(%s at time zone $2)", expr);
+		expr = psprintf("leadflow.instant(%s, $2)", expr);
 
 	switch (test->kind)
 	{
@@ -237,10 +224,10 @@ time_constant(const IsoTime *iso, FieldType type)
 		char	   *instant = psprintf("timestamptz '%s%c%02d:%02d'", local,
 									   iso->offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
 
-		return type == FIELD_TIMESTAMPTZ ? instant : psprintf("(%s at time zone $2)", instant);
+		return type == FIELD_TIMESTAMPTZ ? instant : psprintf("leadflow.local_time(%s, $2)", instant);
 	}
 	local = psprintf("timestamp '%s'", local);
-	return type == FIELD_TIMESTAMPTZ ? psprintf("(%s at time zone $2)", local) : local;
+	return type == FIELD_TIMESTAMPTZ ? psprintf("leadflow.instant(%s, $2)", local) : local;
 }
 
 /* A literal without a time of day stands for its whole local day. */

@@ -34,7 +34,7 @@ BEGIN
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT,
                     failure_detail = PG_EXCEPTION_DETAIL, failure_hint = PG_EXCEPTION_HINT;
-                failure := pg_catalog.concat_ws(E'\n', failure, NULLIF(failure_detail, ''), NULLIF(failure_hint, ''));
+                failure := pg_catalog.rtrim(pg_catalog.concat_ws(E'\n', failure, failure_detail, failure_hint), E'\n');
                 INSERT INTO leadflow.refresh_run AS r (list_id, due_at, as_of, started, error)
                 VALUES (due.list_id, due.due_at, run_due.at, pg_catalog.clock_timestamp(), failure)
                 ON CONFLICT (list_id, due_at) DO UPDATE

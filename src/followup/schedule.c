@@ -35,8 +35,9 @@ statement_elsewhere(const char *every)
 
 	if (every == NULL)
 		return psprintf("SELECT cron.unschedule(%s);", quote_literal_cstr(job_name()));
-	return psprintf("SELECT cron.schedule_in_database(%s, %s, '%s', %s);",
-					quote_literal_cstr(job_name()), quote_literal_cstr(every), TICK_COMMAND, database);
+	return psprintf("SELECT cron.schedule_in_database(%s, %s, '%s', %s, username => %s);",
+					quote_literal_cstr(job_name()), quote_literal_cstr(every), TICK_COMMAND, database,
+					quote_literal_cstr(GetUserNameFromId(GetUserId(), false)));
 }
 
 /* Raise what keeps us from talking to pg_cron, with what to do instead. */

@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 
 /* Raise 42601 for what is grammatical but makes no sense. */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 reject(FormParser *parser, int location, const char *problem)
 {
 	ereport(ERROR,

@@ -52,8 +52,7 @@ typedef enum FormWordKind
 } FormWordKind;
 
 /* form_words.c: raise 42601 for a word that is none of those due */
-extern void FormUnknownWord(FormParser *parser, FormWordKind kind, const char *word, int location)
-			pg_attribute_noreturn();
+pg_noreturn extern void FormUnknownWord(FormParser *parser, FormWordKind kind, const char *word, int location);
 
 /* form_parse.c: checked as far as a text alone can be */
 extern FormValue *FormMakeValue(FormParser *parser, int kind, char *text, bool negative,

@@ -133,9 +133,8 @@ extern ExpandedLeadset *DatumGetExpandedLeadset(Datum d, MemoryContext parent);
  */
 extern ExpandedLeadset *DatumGetWritableLeadset(Datum d, MemoryContext parent);
 
-/* Datums that point at the object: read-write, read-only. */
+/* A datum that points at the object, read-write. */
 extern Datum LeadsetGetDatum(ExpandedLeadset *set);
-extern Datum LeadsetGetReadOnlyDatum(ExpandedLeadset *set);
 
 /* An id outside 0 to 2^63 - 1 is error 22003. */
 extern void LeadsetAdd(ExpandedLeadset *set, int64 id);

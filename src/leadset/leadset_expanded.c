@@ -68,12 +68,6 @@ LeadsetGetDatum(ExpandedLeadset *set)
 	return EOHPGetRWDatum(&set->hdr);
 }
 
-Datum
-LeadsetGetReadOnlyDatum(ExpandedLeadset *set)
-{
-	return EOHPGetRODatum(&set->hdr);
-}
-
 /* What CRoaring returned, which is NULL if malloc failed. */
 roaring_bitmap_t *
 CheckBitmap(roaring_bitmap_t *bitmap)

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "lexer.h"
@@ -13,6 +14,7 @@
 #include "segment/segment.h"
 #include "source/source.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(create_list);
 PG_FUNCTION_INFO_V1(close_list);
@@ -20,12 +22,7 @@ PG_FUNCTION_INFO_V1(close_list);
 static List *
 list_names(void)
 {
-	List	   *names = NIL;
-	uint64		rows = SpiRead("SELECT name FROM leadflow.list ORDER BY name", NULL);
-
-	for (uint64 row = 1; row <= rows; row++)
-		names = lappend(names, SpiText(row, 1));
-	return names;
+	return SpiNames("SELECT name FROM leadflow.list ORDER BY name");
 }
 
 /* list('X'): its members at the instant of evaluation, by its history */
@@ -99,7 +96,7 @@ LockList(FunctionCallInfo fcinfo, int argument)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the list must not be null")));
-	if (get_fn_expr_argtype(fcinfo->flinfo, argument) == INT8OID)
+	if (ArgumentType(fcinfo, argument) == INT8OID)
 	{
 		list = LockListById(PG_GETARG_INT64(argument), false);
 		if (list == NULL)
@@ -203,7 +200,13 @@ create_list(PG_FUNCTION_ARGS)
 
 	frame = EnterSpi(false);
 	if (!PG_ARGISNULL(1))
+	{
+		/* what the same statement has saved before is there to be referred to */
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
 		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+		PopActiveSnapshot();
+	}
 	if (!PG_ARGISNULL(4))
 		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
 

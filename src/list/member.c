@@ -33,7 +33,7 @@ argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, Time
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the leads must not be null"),
 				 errhint("No leads are '{}'::leadflow.leadset.")));
-	if (get_fn_expr_argtype(fcinfo->flinfo, argument) != LeadflowType("segment"))
+	if (ArgumentType(fcinfo, argument) != LeadflowType("segment"))
 		return PG_GETARG_DATUM(argument);
 
 	CommandCounterIncrement();
@@ -186,6 +186,7 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 		AddNullArg(&args, INTERVALOID);
 	else
 		AddArg(&args, INTERVALOID, hold_argument(fcinfo, 3));
+	AddTextArg(&args, list->zone);
 
 	/* a removal without an end holds until add_to_list() lifts it */
 	removed = SpiRun("WITH gone AS (UPDATE leadflow.member AS m"
@@ -194,7 +195,8 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 					 " WHERE m.list_id = $1 AND m.left_at IS NULL AND m.lead_id = u.lead_id"
 					 " RETURNING m.lead_id)"
 					 " INSERT INTO leadflow.hold AS h (lead_id, list_id, until, reason)"
-					 " SELECT lead_id, $1, $3 + $5, $4 FROM gone"
+					 " SELECT lead_id, $1,"
+					 " leadflow.instant(leadflow.local_time($3, $6) + $5, $6), $4 FROM gone"
 					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
 					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
 					 &args);

@@ -75,7 +75,8 @@ count_members(const LeadList *list)
 
 /*
  * Begin the stays of leads that match, are not members, are not held and did
- * not leave too recently; the lowest ids where the list has a limit.
+ * not leave too recently; the lowest ids where the list has a limit. A lead may
+ * have been deleted since it was found to match, or must not be contacted.
  */
 static uint64
 add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads, int64 members)
@@ -94,10 +95,12 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 				  "  FROM leadflow.list WHERE list_id = $1)"
 				  " FROM leadflow.unnest($3) AS u (lead_id)"
 				  " WHERE NOT EXISTS (SELECT FROM leadflow.lead AS l"
-				  "  WHERE l.lead_id = u.lead_id AND l.do_not_contact)"
+				  "  WHERE l.lead_id = u.lead_id"
+				  "  AND (l.do_not_contact OR l.deleted_at IS NOT NULL OR l.merged_into IS NOT NULL))"
 				  " AND NOT EXISTS (SELECT FROM leadflow.member AS s"
 				  "  WHERE s.lead_id = u.lead_id AND s.list_id = $1 AND (s.left_at IS NULL OR"
-				  "  s.left_at + (SELECT return_after FROM leadflow.list WHERE list_id = $1) > $2))"
+				  "  leadflow.instant(leadflow.local_time(s.left_at, $4)"
+				  "   + (SELECT return_after FROM leadflow.list WHERE list_id = $1), $4) > $2))"
 				  " AND NOT EXISTS (SELECT FROM leadflow.hold AS h"
 				  "  WHERE h.lead_id = u.lead_id AND h.list_id = $1"
 				  "  AND (h.until IS NULL OR h.until > $2))"

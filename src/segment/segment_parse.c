@@ -187,7 +187,8 @@ SegmentFormulaBlock(SegmentParser *parser, char *number, int location)
 		(block = atoi(number)) < 1 || block > parser->nblocks)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("formula refers to block %s, but there are %d blocks",
+				 errmsg_plural("formula refers to block %s, but there is %d block",
+							   "formula refers to block %s, but there are %d blocks", parser->nblocks,
 						ShownLiteral(number), parser->nblocks),
 				 errdetail("The number is at character %d of the formula.",
 						   CharacterPosition(parser->lexer.text, location)),

@@ -46,7 +46,7 @@ require_object(const char *argument, Datum json)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a JSON object", argument),
-				 errhint("Write it as {\"pages\": \"閲覧ページ数\"}, for instance.")));
+				 errhint("Write it as {\"pages\": \"Pages viewed\"}, for instance.")));
 }
 
 /* Each label is a column's, and a text. */
@@ -77,6 +77,7 @@ require_labels(Oid relation, Datum labels)
 static void
 require_lookups(Oid relation, Datum lookups)
 {
+	static const Oid name_types[] = {TEXTOID, VARCHAROID, BPCHAROID, NAMEOID};
 	SpiArgs		args = {0};
 	uint64		rows;
 
@@ -104,7 +105,8 @@ require_lookups(Oid relation, Datum lookups)
 					 errhint("Qualify it with its schema.")));
 		require_column(relation, "lookup column", SpiText(row, 2), NULL, 0, NULL);
 		require_column(table, "lookup key", SpiText(row, 4), NULL, 0, NULL);
-		require_column(table, "lookup name", SpiText(row, 5), NULL, 0, NULL);
+		require_column(table, "lookup name", SpiText(row, 5), name_types, lengthof(name_types),
+					   "a text");
 	}
 }
 
@@ -137,6 +139,13 @@ register_source(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the name of a source must not be empty")));
+
+	if (get_rel_name(relation) == NULL ||
+		strchr("rvmfp", get_rel_relkind(relation)) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("a source is a table or a view"),
+				 errdetail("The relation given is neither.")));
 
 	frame = EnterSpi(false);
 	require_column(relation, "lead column", lead_column, id_types, lengthof(id_types),
