@@ -60,7 +60,7 @@ SELECT at, pg_temp.tick(at::timestamptz)
 SELECT at, pg_temp.tick(at::timestamptz)
   FROM unnest(ARRAY['2099-02-11 15:00', '2099-02-11 15:05', '2099-02-15', '2099-02-16 07:00']) AS at;
 SELECT l.name, r.due_at, r.as_of, r.attempts, r.finished IS NOT NULL AS finished, r.error, r.due_at = l.done_through AS latest
-  FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE l.name <> 'new york' ORDER BY r.run_id;
+  FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE l.name <> 'new york' ORDER BY r.due_at, l.name;
 SELECT leadflow.run_list(list_id, '2099-02-16 07:00', '2099-02-16 07:00') AS run
   FROM leadflow.list WHERE name = 'weekly';
 ROLLBACK;
