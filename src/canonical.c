@@ -11,9 +11,6 @@
 #include "libpq/pqformat.h"
 #include "utils/builtins.h"
 
-/* The first byte of the binary form: the version of the type's language. */
-#define BINARY_VERSION	1
-
 PG_FUNCTION_INFO_V1(canonical_out);
 PG_FUNCTION_INFO_V1(canonical_send);
 PG_FUNCTION_INFO_V1(canonical_eq);
@@ -34,7 +31,7 @@ canonical_send(PG_FUNCTION_ARGS)
 	StringInfoData buffer;
 
 	pq_begintypsend(&buffer);
-	pq_sendbyte(&buffer, BINARY_VERSION);
+	pq_sendbyte(&buffer, CANONICAL_VERSION);
 	pq_sendtext(&buffer, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
 }
@@ -45,11 +42,11 @@ CanonicalReceive(StringInfo buffer, const char *type_name)
 	int			version = pq_getmsgbyte(buffer);
 	int			length;
 
-	if (version != BINARY_VERSION)
+	if (version != CANONICAL_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("unsupported binary version %d of type %s", version, type_name),
-				 errdetail("This library reads version %d.", BINARY_VERSION)));
+				 errdetail("This library reads version %d.", CANONICAL_VERSION)));
 	return pq_getmsgtext(buffer, buffer->len - buffer->cursor, &length);
 }
 

@@ -5,8 +5,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "lexer.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "regex/regex.h"
 #include "utils/builtins.h"
 #include "utils/varlena.h"
 
@@ -277,6 +280,30 @@ AppendName(StringInfo out, const char *name, bool is_keyword)
 		appendStringInfoString(out, name);
 	else
 		AppendQuoted(out, name, '"');
+}
+
+char *
+RegexProblem(const char *pattern)
+{
+	int			length = strlen(pattern);
+	pg_wchar   *wide = palloc((length + 1) * sizeof(pg_wchar));
+	int			wide_length = pg_mb2wchar_with_len(pattern, wide, length);
+	regex_t		compiled;
+	char		problem[256];
+	int			result;
+
+	result = pg_regcomp(&compiled, wide, wide_length, REG_ADVANCED, DEFAULT_COLLATION_OID);
+	pfree(wide);
+	if (result == REG_OKAY)
+	{
+		pg_regfree(&compiled);
+		return NULL;
+	}
+
+	/* a cancel ends the compilation too; it is no fault of the pattern */
+	CHECK_FOR_INTERRUPTS();
+	pg_regerror(result, &compiled, problem, sizeof(problem));
+	return pstrdup(problem);
 }
 
 const char *

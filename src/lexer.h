@@ -86,6 +86,9 @@ extern void AppendQuoted(StringInfo out, const char *text, char quote);
 /* Append a name, in double quotes where it would not be read as that name. */
 extern void AppendName(StringInfo out, const char *name, bool is_keyword);
 
+/* What is wrong with a regular expression, or NULL. */
+extern char *RegexProblem(const char *pattern);
+
 /* The name among candidates (a list of char *) nearest to a mistyped one, or NULL. */
 extern const char *NearestName(const char *name, List *candidates);
 

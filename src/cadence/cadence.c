@@ -7,14 +7,12 @@
 
 #include "compat.h"
 #include "cadence/cadence.h"
+#include "canonical.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "parser/scansup.h"
 #include "utils/datetime.h"
-
-/* the first byte of the binary form, before the text */
-#define CADENCE_SEND_VERSION	1
 
 /* how much of a faulty text an error message repeats, in bytes */
 #define QUOTED_LENGTH	64
@@ -418,19 +416,10 @@ cadence_out(PG_FUNCTION_ARGS)
 Datum
 cadence_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
+	char	   *text = CanonicalReceive((StringInfo) PG_GETARG_POINTER(0), "cadence");
 	Cadence    *cadence = palloc(sizeof(Cadence));
-	int			version = pq_getmsgbyte(buf);
-	char	   *str;
-	int			length;
 
-	if (version != CADENCE_SEND_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("unsupported version of type %s: %d", "cadence", version),
-				 errdetail("This server reads version %d.", CADENCE_SEND_VERSION)));
-	str = pq_getmsgtext(buf, buf->len - buf->cursor, &length);
-	ParseCadence(str, cadence, NULL);
+	ParseCadence(text, cadence, NULL);
 	PG_RETURN_CADENCE_P(cadence);
 }
 
@@ -444,7 +433,7 @@ cadence_send(PG_FUNCTION_ARGS)
 	AppendCadence(&canonical, PG_GETARG_CADENCE_P(0));
 
 	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, CADENCE_SEND_VERSION);
+	pq_sendbyte(&buf, CANONICAL_VERSION);
 	pq_sendtext(&buf, canonical.data, canonical.len);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }

@@ -6,10 +6,7 @@
 
 #include "engine/bind.h"
 #include "iso.h"
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
-#include "regex/regex.h"
-#include "catalog/pg_collation.h"
+#include "lexer.h"
 #include "utils/builtins.h"
 
 static bool
@@ -193,30 +190,6 @@ like_pattern_ends_well(const char *pattern)
 	return true;
 }
 
-/* Compile a regular expression for what it says about errors; NULL when it is good. */
-static char *
-regex_error(const char *pattern)
-{
-	int			length = strlen(pattern);
-	pg_wchar   *wide = palloc((length + 1) * sizeof(pg_wchar));
-	int			wide_length = pg_mb2wchar_with_len(pattern, wide, length);
-	regex_t		compiled;
-	char		message[256];
-	int			result;
-
-	result = pg_regcomp(&compiled, wide, wide_length, REG_ADVANCED, DEFAULT_COLLATION_OID);
-	if (result == REG_OKAY)
-	{
-		pg_regfree(&compiled);
-		return NULL;
-	}
-
-	/* a cancel ends the compilation too; it is no fault of the pattern */
-	CHECK_FOR_INTERRUPTS();
-	pg_regerror(result, &compiled, message, sizeof(message));
-	return pstrdup(message);
-}
-
 /* The argument of contains, like, matches and their kin; their values are strings by grammar. */
 static const char *
 bind_pattern(BindContext *context, const SegmentTest *test, const SegmentValue *value,
@@ -227,7 +200,7 @@ bind_pattern(BindContext *context, const SegmentTest *test, const SegmentValue *
 	if (test->kind == SEGMENT_LIKE && !like_pattern_ends_well(value->text))
 		report_literal(context, ERRCODE_INVALID_ESCAPE_SEQUENCE, value, "pattern", tested,
 					   pstrdup("A backslash at the end escapes nothing; double it to mean itself."));
-	else if (test->kind == SEGMENT_MATCHES && (problem = regex_error(value->text)) != NULL)
+	else if (test->kind == SEGMENT_MATCHES && (problem = RegexProblem(value->text)) != NULL)
 		BindReport(context, ERRCODE_INVALID_REGULAR_EXPRESSION, value->location,
 				   psprintf("invalid regular expression for \"%s\": \"%s\"", tested, value->text),
 				   psprintf("The regular expression has an error: %s.", problem), NULL);

@@ -8,8 +8,6 @@
 #include "form/form_parse.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "regex/regex.h"
-#include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 
 /* Raise 42601 for what is grammatical but makes no sense. */
@@ -159,21 +157,10 @@ set_max_length(FormParser *parser, FormField *field, const FormValue *value)
 static void
 check_pattern(FormParser *parser, const char *pattern, int location)
 {
-	pg_wchar   *wide = palloc((strlen(pattern) + 1) * sizeof(pg_wchar));
-	regex_t		compiled;
-	char		problem[256];
-	int			result;
+	char	   *problem = RegexProblem(pattern);
 
-	result = pg_regcomp(&compiled, wide, pg_mb2wchar_with_len(pattern, wide, strlen(pattern)),
-						REG_ADVANCED, DEFAULT_COLLATION_OID);
-	if (result != REG_OKAY)
-	{
-		CHECK_FOR_INTERRUPTS(); /* a cancel ends the compilation as an error would */
-		pg_regerror(result, &compiled, problem, sizeof(problem));
+	if (problem != NULL)
 		reject(parser, location, psprintf("the pattern is no regular expression: %s", problem));
-	}
-	pg_regfree(&compiled);
-	pfree(wide);
 }
 
 /*

@@ -243,7 +243,7 @@ SELECT id FROM trial FULL JOIN copy USING (id)
 SQL
 
 foreach my $case (
-	[ "\x02hourly", qr/unsupported version of type cadence: 2/ ],
+	[ "\x02hourly", qr/unsupported binary version 2 of type cadence/ ],
 	[ "\x01daily at 25:00", qr/value out of range for type cadence: "daily at 25:00"/ ],
 	[ "\x01hourly\0", qr/invalid byte sequence/ ],
 	[ '', qr/no data left in message/ ])
