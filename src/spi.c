@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "zone.h"
 
@@ -163,6 +164,13 @@ uint64
 SpiRun(const char *sql, SpiArgs *args)
 {
 	return spi_execute(sql, args, false);
+}
+
+void
+PushFreshSnapshot(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 char *

@@ -54,6 +54,12 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
 
+/*
+ * Make a snapshot active, for SpiRead(), that sees what this transaction has
+ * done so far and what others have committed; to be popped.
+ */
+extern void PushFreshSnapshot(void);
+
 /* A column of a row of the last result, 1-based; text is NULL when null. */
 extern char *SpiText(uint64 row, int column);
 extern int64 SpiBigint(uint64 row, int column);

@@ -147,7 +147,7 @@ check_segment(PG_FUNCTION_ARGS)
  * saved definition survives a change of labels.
  */
 static void
-name_fields(BindContext *context, SegmentNode *node, const BoundNode *bound)
+name_fields(SegmentNode *node, const BoundNode *bound)
 {
 	ListCell   *lc;
 	ListCell   *bound_lc;
@@ -161,9 +161,9 @@ name_fields(BindContext *context, SegmentNode *node, const BoundNode *bound)
 	if (bound->field != NULL)
 		node->field = unconstify(char *, bound->field->name);
 	forboth(lc, node->args, bound_lc, bound->args)
-		name_fields(context, lfirst(lc), lfirst(bound_lc));
-	name_fields(context, node->where, bound->where);
-	name_fields(context, node->row, bound->row);
+		name_fields(lfirst(lc), lfirst(bound_lc));
+	name_fields(node->where, bound->where);
+	name_fields(node->row, bound->row);
 }
 
 Datum
@@ -196,7 +196,7 @@ save_segment(PG_FUNCTION_ARGS)
 	SpiRun("LOCK TABLE leadflow.saved_segment IN SHARE ROW EXCLUSIVE MODE", NULL);
 	tree = SegmentParse(definition);
 	PushActiveSnapshot(GetLatestSnapshot());
-	name_fields(&context, tree, BindDefinition(&context, name, definition));
+	name_fields(tree, BindDefinition(&context, name, definition));
 	PopActiveSnapshot();
 
 	AddTextArg(&args, name);

@@ -279,6 +279,8 @@ set_form(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	char	   *old;
 	int			version;
+	Datum		values[8] = {0};
+	bool		nulls[8] = {false, true, true, true, true, true, true, true};
 
 	InitMaterializedSRF(fcinfo, 0);
 	frame = EnterSpi(true);
@@ -313,12 +315,8 @@ set_form(PG_FUNCTION_ARGS)
 		SpiRun("INSERT INTO leadflow.form_version (entity, version, form) VALUES ($1, $2, $3)",
 			   &args);
 	}
-	{
-		Datum		values[8] = {Int32GetDatum(version)};
-		bool		nulls[8] = {false, true, true, true, true, true, true, true};
-
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+	values[0] = Int32GetDatum(version);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	LeaveSpi(frame);
 	return (Datum) 0;
 }

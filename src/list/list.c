@@ -202,8 +202,7 @@ create_list(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 	{
 		/* what the same statement has saved before is there to be referred to */
-		CommandCounterIncrement();
-		PushActiveSnapshot(GetTransactionSnapshot());
+		PushFreshSnapshot();
 		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
 		PopActiveSnapshot();
 	}

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "list/list.h"
@@ -36,8 +35,7 @@ argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, Time
 	if (ArgumentType(fcinfo, argument) != LeadflowType("segment"))
 		return PG_GETARG_DATUM(argument);
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushFreshSnapshot();
 	leads = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(argument)), at, list->zone);
 	PopActiveSnapshot();
 	return leads;

@@ -24,8 +24,7 @@ matching_leads(const LeadList *list, TimestampTz as_of)
 {
 	Datum		leads;
 
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushFreshSnapshot();
 	leads = EvaluateSegment(list->segment, as_of, list->zone);
 	PopActiveSnapshot();
 	return leads;
