@@ -6,6 +6,16 @@ CREATE FUNCTION leadflow.evaluate(segment leadflow.segment, as_of timestamptz DE
 COMMENT ON FUNCTION leadflow.evaluate(leadflow.segment, timestamptz, text) IS
     'the leads of a segment as of an instant, days counted in a time zone (the installation''s when null)';
 
+CREATE FUNCTION leadflow.matches_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION leadflow.matches_support(internal) IS 'tells the planner how many leads matches finds, and at what cost';
+
+CREATE FUNCTION leadflow.matches(lead_id bigint, segment leadflow.segment, as_of timestamptz DEFAULT now(),
+    zone text DEFAULT NULL) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT leadflow.matches_support;
+COMMENT ON FUNCTION leadflow.matches(bigint, leadflow.segment, timestamptz, text) IS
+    'is a lead in a segment as of an instant, days counted in a time zone (the installation''s when null)';
+
 CREATE FUNCTION leadflow.to_sql(segment leadflow.segment) RETURNS text
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION leadflow.to_sql(leadflow.segment) IS
