@@ -16,6 +16,13 @@ CREATE FUNCTION leadflow.matches(lead_id bigint, segment leadflow.segment, as_of
 COMMENT ON FUNCTION leadflow.matches(bigint, leadflow.segment, timestamptz, text) IS
     'is a lead in a segment as of an instant, days counted in a time zone (the installation''s when null)';
 
+CREATE FUNCTION leadflow.why(lead_id bigint, segment leadflow.segment, as_of timestamptz DEFAULT now(),
+    zone text DEFAULT NULL,
+    OUT depth integer, OUT part text, OUT holds boolean, OUT found text, OUT evidence jsonb) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
+COMMENT ON FUNCTION leadflow.why(bigint, leadflow.segment, timestamptz, text) IS
+    'why a lead is in a segment or is not: each condition, whether it holds, what was found and in which records';
+
 CREATE FUNCTION leadflow.to_sql(segment leadflow.segment) RETURNS text
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
 COMMENT ON FUNCTION leadflow.to_sql(leadflow.segment) IS
