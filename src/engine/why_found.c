@@ -45,40 +45,48 @@ typedef struct Row
 static char *
 days_away(const WhyContext *context, DateADT day)
 {
-	int			days = context->today - day;
+	int64		days = (int64) context->today - day;
 
 	if (days == 0)
 		return "today";
 	if (days > 0)
-		return psprintf("%d day%s ago", days, days == 1 ? "" : "s");
-	return psprintf("in %d day%s", -days, days == -1 ? "" : "s");
+		return psprintf(INT64_FORMAT " day%s ago", days, days == 1 ? "" : "s");
+	return psprintf("in " INT64_FORMAT " day%s", -days, days == -1 ? "" : "s");
 }
 
 char *
 WhyTime(const WhyContext *context, FieldType type, Datum value)
 {
-	struct pg_tm tm;
+	struct pg_tm tm = {0};
 	fsec_t		fraction;
 	int			offset;
-	Timestamp	at = type == FIELD_DATE ? 0 : DatumGetTimestamp(value);
-	DateADT		day = type == FIELD_DATE ? DatumGetDateADT(value) : 0;
+	DateADT		day;
+	char	   *time = "";
+	bool		before_christ;
 
-	if (type == FIELD_DATE ? DATE_NOT_FINITE(day) : TIMESTAMP_NOT_FINITE(at))
-		return (type == FIELD_DATE ? DATE_IS_NOBEGIN(day) : TIMESTAMP_IS_NOBEGIN(at)) ?
-			"-infinity" : "infinity";
 	if (type == FIELD_DATE)
 	{
+		day = DatumGetDateADT(value);
+		if (DATE_NOT_FINITE(day))
+			return DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity";
 		j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-		return psprintf("%04d-%02d-%02d (%s)", tm.tm_year, tm.tm_mon, tm.tm_mday,
-						days_away(context, day));
 	}
-	/* near the ends of time an instant may have no local time */
-	if (timestamp2tm(at, type == FIELD_TIMESTAMPTZ ? &offset : NULL, &tm, &fraction, NULL,
-					 type == FIELD_TIMESTAMPTZ ? context->zone : NULL) != 0)
-		return "out of range";
-	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
-	return psprintf("%04d-%02d-%02d %02d:%02d (%s)", tm.tm_year, tm.tm_mon, tm.tm_mday,
-					tm.tm_hour, tm.tm_min, days_away(context, day));
+	else
+	{
+		Timestamp	at = DatumGetTimestamp(value);
+
+		if (TIMESTAMP_NOT_FINITE(at))
+			return TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity";
+		/* near the ends of time an instant may have no local time */
+		if (timestamp2tm(at, type == FIELD_TIMESTAMPTZ ? &offset : NULL, &tm, &fraction, NULL,
+						 type == FIELD_TIMESTAMPTZ ? context->zone : NULL) != 0)
+			return "out of range";
+		day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+		time = psprintf(" %02d:%02d", tm.tm_hour, tm.tm_min);
+	}
+	before_christ = tm.tm_year <= 0;
+	return psprintf("%04d-%02d-%02d%s%s (%s)", before_christ ? 1 - tm.tm_year : tm.tm_year, tm.tm_mon,
+					tm.tm_mday, time, before_christ ? " BC" : "", days_away(context, day));
 }
 
 /* A column of a row of the last result, as a value of a type; NULL when null. */
@@ -277,8 +285,7 @@ evidence(const char *source, uint64 rows)
 
 /* The record in the first row of the last result: pages 14, visited_at ... */
 static void
-put_record(StringInfo text, const WhyContext *context, const Source *source, const Row *row,
-		   char **values)
+put_record(StringInfo text, const Row *row, char **values)
 {
 	ListCell   *lc;
 	int			i = 0;
@@ -370,7 +377,9 @@ find_block(WhyContext *context, const SegmentNode *node, const BoundNode *bound,
 	}
 	if (records > 0)
 	{
-		put_record(&text, context, source, &row, record_values(context, source, &row));
+		if (is_lead && row.fields == NIL)
+			appendStringInfoString(&text, "the lead itself");
+		put_record(&text, &row, record_values(context, source, &row));
 		found->evidence = evidence(source->name, satisfying > 0 ? Min(rows, (uint64) satisfying) : 1);
 		if (!found->holds && must_hold)
 			put_needs(&text, &row);
@@ -406,7 +415,7 @@ find_edge(WhyContext *context, const SegmentNode *node, const BoundNode *bound, 
 	else
 	{
 		appendStringInfo(&text, "the %s: ", SegmentFunctionName(bound->function));
-		put_record(&text, context, source, &row, record_values(context, source, &row));
+		put_record(&text, &row, record_values(context, source, &row));
 		found->evidence = evidence(source->name, rows);
 		if (!found->holds && must_hold)
 			put_needs(&text, &row);
