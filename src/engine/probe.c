@@ -334,9 +334,11 @@ find_current(const Segment *segment)
 
 	if (kept == NULL)
 		return NULL;
-	kept->valid = is_current(kept);
-	if (!kept->valid)
+	if (!is_current(kept))
+	{
+		kept->valid = false;
 		return NULL;
+	}
 	dlist_move_head(&kept_probes, &kept->node);
 	return kept;
 }
