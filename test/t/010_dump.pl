@@ -58,7 +58,7 @@ sub fill
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
 	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
 		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
-		UPDATE leadflow.activity SET fields = fields || '{"note": "corrected"}' WHERE list_id = 1});
+		UPDATE leadflow.activity SET fields = fields || '{"acted_on": "2026-01-06"}' WHERE list_id = 1});
 	sql($db, $_) foreach set_forms($owner);
 }
 
