@@ -96,11 +96,11 @@ SELECT pg_temp.matched(1, 'probe(n = 8)'), pg_temp.matched(2, 'probe(n = 8)');
 SELECT count(*), count(*) FILTER (WHERE pg_temp.matched(1, format('visit(pages = %s)', n % 100)) = 'true') FROM generate_series(1, 300) AS n;
 ROLLBACK TO undone;
 -- a form in force changes nothing
-SELECT version FROM leadflow.set_form('activity', 'acted_on date');
-INSERT INTO leadflow.activity (lead_id, fields) VALUES (1, '{"acted_on": "2026-06-01"}');
-SELECT pg_temp.matched(1, 'activity(acted_on = ''2026-06-01'')');
-SELECT version FROM leadflow.set_form('activity', 'acted_on date; kind text');
-SELECT pg_temp.matched(1, 'activity(acted_on = ''2026-06-01'')'), pg_temp.matched(1, 'activity(kind is null)');
+INSERT INTO leadflow.application (lead_id, applied_at, status, fields) VALUES (1, '2026-06-01', 'new', '{"room": "A"}');
+SELECT pg_temp.matched(1, 'application(status = ''new'')'), pg_temp.matched(2, 'application(status = ''new'')');
+SELECT version > 0 FROM leadflow.set_form('application', 'room text; "from" text');
+INSERT INTO leadflow.application (lead_id, applied_at, status, fields) VALUES (2, '2026-06-01', 'new', '{"from": "B"}');
+SELECT pg_temp.matched(1, 'application(status = ''new'')'), pg_temp.matched(2, 'application(status = ''new'')');
 
 -- privileges are asked for each time, and so are policies
 CREATE ROLE regress_leadflow_caller;

@@ -15,8 +15,8 @@ INSERT INTO leadflow.lead (lead_id, email, company, employees, rep_id, created_a
 INSERT INTO leadflow.visit (lead_id, visit_id, visited_at, pages) VALUES
     (1, 901, '2026-04-01 10:00+09', 40), (1, 902, '2026-05-12 23:30+09', 14), (1, 903, '2026-06-02 10:00+09', 3), (1, 904, '2026-12-01 10:00+09', 50), (2, 905, 'infinity', 1), (2, 906, '-infinity', 2);
 INSERT INTO leadflow.application (lead_id, application_id, campaign_id, applied_at) VALUES (1, 901, 901, '2026-05-01 10:00+09'), (1, 902, NULL, '2026-05-02 10:00+09');
-INSERT INTO leadflow.activity (lead_id, activity_id, fields) VALUES
-    (1, 901, '{"acted_on": "2026-03-31", "result": "継続フォロー", "note": "secret"}'), (1, 902, '{"acted_on": "2026-05-31", "result": "商談化"}'), (2, 903, '{"result": "商談化"}');
+INSERT INTO leadflow.activity (lead_id, activity_id, form_version, fields) VALUES
+    (1, 901, 0, '{"acted_on": "2026-03-31", "result": "継続フォロー", "note": "secret"}'), (1, 902, 0, '{"acted_on": "2026-05-31", "result": "商談化"}'), (2, 903, 0, '{"result": "商談化"}');
 
 CREATE FUNCTION pg_temp.why(lead_id bigint, input text, as_of timestamptz DEFAULT '2026-06-03 12:00+09', zone text DEFAULT 'Asia/Tokyo') RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
@@ -74,7 +74,7 @@ RESET DateStyle;
 RESET TimeZone;
 
 -- hidden fields are shown to those who have the privileges of the table's owner
-SELECT version FROM leadflow.set_form('activity', 'acted_on date; result text hidden; note text hidden');
+SELECT version > 1 FROM leadflow.set_form('activity', 'acted_on date; result text hidden; note text hidden');
 ALTER TABLE leadflow.activity ADD shout text GENERATED ALWAYS AS (upper(fields ->> 'note')) STORED;
 CREATE VIEW public.why_view AS SELECT lead_id, activity_id, acted_on, note, list_id FROM leadflow.activity;
 INSERT INTO leadflow.source (name, relation, key_column, time_column) VALUES ('seen', 'public.why_view', 'activity_id', 'acted_on');

@@ -21,39 +21,64 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* The tables that have forms */
-static const char *const entities[] = {"activity", "application", "lead"};
+/* The form in force for a table of schema leadflow. */
+typedef struct EntityForm
+{
+	char	   *entity;
+	int32		version;
+	char	   *form;
+} EntityForm;
 
-/* The form in force for a table, or NULL. */
-static Form *
-form_in_force(const char *entity)
+static void
+note_form(List **forms, char *entity, int32 version, char *form)
+{
+	EntityForm *noted;
+	ListCell   *lc;
+
+	foreach(lc, *forms)
+	{
+		noted = lfirst(lc);
+		if (strcmp(noted->entity, entity) != 0)
+			continue;
+		if (noted->version < version)
+		{
+			noted->version = version;
+			noted->form = form;
+		}
+		return;
+	}
+	noted = palloc(sizeof(EntityForm));
+	noted->entity = entity;
+	noted->version = version;
+	noted->form = form;
+	*forms = lappend(*forms, noted);
+}
+
+/* The forms in force: a list of EntityForm. */
+static List *
+forms_in_force(void)
 {
 	Oid			relid = get_relname_relid("form_version", get_namespace_oid("leadflow", false));
 	Relation	relation = table_open(relid, AccessShareLock);
-	AttrNumber	entity_column = get_attnum(relid, "entity");
-	AttrNumber	version_column = get_attnum(relid, "version");
-	AttrNumber	form_column = get_attnum(relid, "form");
+	TupleDesc	desc = RelationGetDescr(relation);
+	AttrNumber	entity = get_attnum(relid, "entity");
+	AttrNumber	version = get_attnum(relid, "version");
+	AttrNumber	form = get_attnum(relid, "form");
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, GetActiveSnapshot(), 0, NULL);
-	int32		highest = 0;
-	char	   *form = NULL;
+	List	   *forms = NIL;
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
-		Datum		name = heap_getattr(tuple, entity_column, RelationGetDescr(relation), &isnull);
-		int32		version = DatumGetInt32(heap_getattr(tuple, version_column,
-														 RelationGetDescr(relation), &isnull));
 
-		if (version <= highest || strcmp(TextDatumGetCString(name), entity) != 0)
-			continue;
-		highest = version;
-		form = FormGetText(DatumGetFormPP(heap_getattr(tuple, form_column,
-													   RelationGetDescr(relation), &isnull)));
+		note_form(&forms, TextDatumGetCString(heap_getattr(tuple, entity, desc, &isnull)),
+				  DatumGetInt32(heap_getattr(tuple, version, desc, &isnull)),
+				  FormGetText(DatumGetFormPP(heap_getattr(tuple, form, desc, &isnull))));
 	}
 	systable_endscan(scan);
 	table_close(relation, NoLock);
-	return form ? FormParse(form) : NULL;
+	return forms;
 }
 
 /* What a generated column is made of, or NULL. */
@@ -104,21 +129,21 @@ FieldIsHidden(const Source *source, const SourceField *field)
 	Oid			relation;
 	bool		is_table;
 	bool		isnull;
+	ListCell   *lc;
 
 	AddTextArg(&args, source->relation);
 	(void) SpiRead("SELECT to_regclass($1)::oid", &args);
 	relation = DatumGetObjectId(SpiDatum(1, 1, &isnull));
 	is_table = strchr("rp", get_rel_relkind(relation)) != NULL;
-	for (size_t i = 0; i < lengthof(entities); i++)
+	foreach(lc, forms_in_force())
 	{
-		Oid			table = get_relname_relid(entities[i], namespace);
-		Form	   *form;
+		EntityForm *form = lfirst(lc);
+		Oid			table = get_relname_relid(form->entity, namespace);
 
-		if ((is_table && table != relation) ||
+		if (!OidIsValid(table) || (is_table && table != relation) ||
 			object_ownercheck(RelationRelationId, table, GetUserId()))
 			continue;
-		form = form_in_force(entities[i]);
-		if (form != NULL && form_hides(form, relation, field->column))
+		if (form_hides(FormParse(form->form), relation, field->column))
 			return true;
 	}
 	return false;
