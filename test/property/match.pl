@@ -64,18 +64,14 @@ BEGIN
             RETURN NEXT 'matches, alone: ' || lead;
         END IF;
     END LOOP;
-    SELECT string_agg(w::text, '; ') INTO wrong FROM leadflow.why(lead, segment, as_of, zone) AS w
-     WHERE w.depth = 0 AND w.holds IS DISTINCT FROM has OR w.depth IS NULL OR w.part IS NULL OR w.holds IS NULL;
-    IF wrong IS NOT NULL OR (SELECT count(*) FROM leadflow.why(lead, segment, as_of, zone) WHERE depth = 0) <> 1 THEN
-        RETURN NEXT 'why ' || lead || ': ' || coalesce(wrong, 'no root');
-    END IF;
-    IF leadflow.contains(universe, lead) THEN
-        SELECT string_agg(w::text, '; ') INTO wrong FROM leadflow.why(lead, segment, as_of, zone) AS w
-         WHERE w.part NOT IN ('all of', 'any of', 'not')
-           AND w.holds IS DISTINCT FROM leadflow.matches(lead, w.part::leadflow.segment, as_of, zone);
-        IF wrong IS NOT NULL THEN
-            RETURN NEXT 'a part, for ' || lead || ': ' || wrong;
-        END IF;
+    -- a part is a segment too, but for those that name what follows them
+    SELECT concat_ws('; ', CASE WHEN count(*) FILTER (WHERE w.depth = 0) <> 1 THEN 'no root' END, string_agg(w::text, '; ') FILTER (
+               WHERE w.depth IS NULL OR w.part IS NULL OR w.holds IS NULL OR w.found = '' OR w.depth = 0 AND w.holds IS DISTINCT FROM has
+                  OR leadflow.contains(universe, lead) AND w.part NOT IN ('all of', 'any of', 'not')
+                     AND w.holds IS DISTINCT FROM leadflow.matches(lead, CASE WHEN w.part NOT IN ('all of', 'any of', 'not') THEN w.part END::leadflow.segment, as_of, zone)))
+      INTO wrong FROM leadflow.why(lead, segment, as_of, zone) AS w;
+    IF wrong <> '' THEN
+        RETURN NEXT 'why ' || lead || ': ' || wrong;
     END IF;
 END $$;
 
