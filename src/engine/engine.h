@@ -17,7 +17,7 @@
  */
 extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
 
-/* The argument that is an instant of evaluation: 22004 or 22008 where it cannot be one. */
+/* An argument that says as of when to evaluate, checked. */
 extern TimestampTz AsOfArgument(FunctionCallInfo fcinfo, int argument);
 
 /* Raise the first thing that is wrong with a segment, if anything is. */

@@ -56,6 +56,14 @@ same_text(const struct varlena *a, const struct varlena *b)
 		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
+static struct varlena *
+copy_text(const struct varlena *value)
+{
+	if (value == NULL)
+		return NULL;
+	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
+}
+
 /*
  * A call in PL/pgSQL lives for a transaction and sees one snapshot after the
  * other, at the same address perhaps. Snapshots of the same xmax that know as
@@ -84,7 +92,7 @@ ask(Question *question, const Segment *segment, TimestampTz as_of, const text *z
 	MemoryContextReset(question->context);
 
 	caller = MemoryContextSwitchTo(question->context);
-	question->zone = zone ? (text *) DatumGetPointer(datumCopy(PointerGetDatum(zone), false, -1)) : NULL;
+	question->zone = copy_text(zone);
 	question->as_of = as_of;
 	question->snapshot = snapshot;
 	question->xmax = snapshot->xmax;
@@ -94,7 +102,7 @@ ask(Question *question, const Segment *segment, TimestampTz as_of, const text *z
 	question->statement = GetCurrentStatementStartTimestamp();
 	question->role = GetUserId();
 	question->nprobes = 0;
-	question->segment = (Segment *) DatumGetPointer(datumCopy(PointerGetDatum(segment), false, -1));
+	question->segment = copy_text(segment);
 	MemoryContextSwitchTo(caller);
 }
 

@@ -198,12 +198,12 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 }
 
 char *
-RowSql(const BoundNode *row)
+RowSql(const BoundNode *row, const char *alias)
 {
 	SqlWriter	writer = {.indent = 0};
 
 	initStringInfo(&writer.out);
-	put_row(&writer, row, "r", SEGMENT_BLOCK);
+	put_row(&writer, row, alias, SEGMENT_BLOCK);
 	return writer.out.data;
 }
 

@@ -12,11 +12,11 @@
 extern char *SegmentSql(const BoundNode *node);
 
 /*
- * For why_found.c, over the records "r" of a source: a row; the conditions, each
- * with "and" before it, under which a record exists at $1 (5), has a known event
- * time, and satisfies a row if one is given; an aggregate.
+ * For why_found.c: a row; the conditions, each with "and" before it, under which a
+ * record r exists at $1 (5), has a known event time, and satisfies a row if one is
+ * given; an aggregate of records r.
  */
-extern char *RowSql(const BoundNode *row);
+extern char *RowSql(const BoundNode *row, const char *alias);
 extern char *RecordsSql(const Source *source, const BoundNode *row, bool time_known);
 extern char *AggregateSql(const BoundNode *node);
 

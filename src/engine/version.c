@@ -51,6 +51,7 @@ version_of(Relation relation, Oid index, int nkeys, ScanKey key)
 static Oid
 unique_index(Relation relation, AttrNumber column)
 {
+	Oid			collation = TupleDescAttr(RelationGetDescr(relation), column - 1)->attcollation;
 	Oid			found = InvalidOid;
 	ListCell   *lc;
 
@@ -61,7 +62,7 @@ unique_index(Relation relation, AttrNumber column)
 		if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisunique &&
 			index->rd_index->indisvalid && index->rd_index->indnkeyatts == 1 &&
 			index->rd_index->indkey.values[0] == column &&
-			index->rd_indcollation[0] == TupleDescAttr(RelationGetDescr(relation), column - 1)->attcollation &&
+			index->rd_indcollation[0] == collation &&
 			RelationGetIndexPredicate(index) == NIL)
 			found = RelationGetRelid(index);
 		index_close(index, NoLock);

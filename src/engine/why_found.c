@@ -217,11 +217,11 @@ put_nearest_first(StringInfo sql, const Source *source, const Row *row)
 	{
 		foreach(lc, row->conjuncts)
 			appendStringInfo(sql, "%s((%s) is true)::int", lc == list_head(row->conjuncts) ? "" : " + ",
-							 RowSql(lfirst(lc)));
+							 RowSql(lfirst(lc), "r"));
 		appendStringInfoString(sql, " desc, ");
 		foreach(lc, row->conjuncts)
 			if (((BoundNode *) lfirst(lc))->field == source->time && source->time != NULL)
-				appendStringInfo(sql, "(%s) is true desc, ", RowSql(lfirst(lc)));
+				appendStringInfo(sql, "(%s) is true desc, ", RowSql(lfirst(lc), "r"));
 	}
 	foreach(lc, row->conjuncts)
 	{
@@ -247,7 +247,7 @@ put_nearest_first(StringInfo sql, const Source *source, const Row *row)
 static uint64
 read_records(WhyContext *context, const Source *source, const Row *row, const char *from)
 {
-	const char *satisfies = row->whole ? psprintf("(%s) is true", RowSql(row->whole)) : "true";
+	const char *satisfies = row->whole ? psprintf("(%s) is true", RowSql(row->whole, "r")) : "true";
 	StringInfoData sql;
 	ListCell   *lc;
 
@@ -255,7 +255,7 @@ read_records(WhyContext *context, const Source *source, const Row *row, const ch
 	appendStringInfo(&sql, "select %s, %s, count(*) over (), count(*) filter (where %s) over ()",
 					 key_sql(source), satisfies, satisfies);
 	foreach(lc, row->conjuncts)
-		appendStringInfo(&sql, ", (%s) is true", RowSql(lfirst(lc)));
+		appendStringInfo(&sql, ", (%s) is true", RowSql(lfirst(lc), "r"));
 	foreach(lc, row->fields)
 		appendStringInfo(&sql, ", %s", field_sql(lfirst(lc)));
 	appendStringInfo(&sql, " from %s order by ", from);
