@@ -143,7 +143,7 @@ check_segment(PG_FUNCTION_ARGS)
 }
 
 /*
- * The segment with sources and fields by name where it has labels, so that a
+ * The segment with sources, fields and choices by name where it has labels, so that a
  * saved definition survives a change of labels.
  */
 static void
@@ -160,6 +160,8 @@ name_fields(SegmentNode *node, const BoundNode *bound)
 		node->source = unconstify(char *, bound->source->name);
 	if (bound->field != NULL)
 		node->field = unconstify(char *, bound->field->name);
+	if (bound->test != NULL)
+		node->test = unconstify(SegmentTest *, bound->test->test);
 	forboth(lc, node->args, bound_lc, bound->args)
 		name_fields(lfirst(lc), lfirst(bound_lc));
 	name_fields(node->where, bound->where);
