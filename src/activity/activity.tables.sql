@@ -55,6 +55,7 @@ IF first_time THEN
         note "その他" textarea;
         next_contact_on "次回対応日" date
     $form$);
+    PERFORM leadflow.validate_forms();
 END IF;
 
 -- What came of it: tasks to be done and deals that were opened.
