@@ -14,6 +14,16 @@ CREATE FUNCTION leadflow.revalidate(entity text, leads leadflow.leadset,
 COMMENT ON FUNCTION leadflow.revalidate(text, leadflow.leadset) IS
     'hold the rows of leads to the form in force; returns what is wrong with those that do not conform and stay as they are';
 
+CREATE FUNCTION leadflow.form_view(entity text) RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.form_view(text) IS
+    'part of install: make the view of the records of a table with a column for each field of its forms';
+
+CREATE FUNCTION leadflow.sees_hidden() RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.sees_hidden() IS
+    'does the current user see the hidden fields of forms in views? who has the rights of the owner of the tables does';
+
 CREATE FUNCTION leadflow.validate_forms() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.validate_forms() IS

@@ -9,20 +9,8 @@
 #include "spi.h"
 #include "utils/builtins.h"
 
-/* Tables with documents, by the name of which their forms go. */
+/* Forms go by the names of the tables here whose documents they are for. */
 #define SCHEMA_PREFIX	"leadflow."
-
-static const char *const entities[] = {"activity", "application", "deal", "lead"};
-
-static const char *
-relation_entity(const char *relation)
-{
-	if (strncmp(relation, SCHEMA_PREFIX, strlen(SCHEMA_PREFIX)) == 0)
-		for (size_t i = 0; i < lengthof(entities); i++)
-			if (strcmp(relation + strlen(SCHEMA_PREFIX), entities[i]) == 0)
-				return entities[i];
-	return NULL;
-}
 
 Oid
 FormFieldType(const FormField *field)
@@ -107,9 +95,9 @@ LoadFormFields(Source *source)
 	SpiArgs		args = {0};
 	ListCell   *lc;
 
-	source->entity = relation_entity(source->relation);
-	if (source->entity == NULL)
+	if (strncmp(source->relation, SCHEMA_PREFIX, strlen(SCHEMA_PREFIX)) != 0)
 		return;
+	source->entity = source->relation + strlen(SCHEMA_PREFIX);
 	AddTextArg(&args, source->entity);
 	if (SpiRead("SELECT form FROM leadflow.form_version"
 				" WHERE entity = $1 ORDER BY version DESC LIMIT 1", &args) == 0)
