@@ -231,16 +231,11 @@ form_violations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* True, or an error that names all violations. */
-Datum
-form_conforms(PG_FUNCTION_ARGS)
+void
+FormRaise(List *violations)
 {
-	List	   *violations = argument_violations(fcinfo);
 	StringInfoData detail;
 	ListCell   *lc;
-
-	if (violations == NIL)
-		PG_RETURN_BOOL(true);
 
 	initStringInfo(&detail);
 	foreach(lc, violations)
@@ -263,4 +258,15 @@ form_conforms(PG_FUNCTION_ARGS)
 						   "%d fields do not conform to the form",
 						   list_length(violations), list_length(violations)),
 			 errdetail_internal("%s", detail.data)));
+}
+
+/* True, or an error that names all violations. */
+Datum
+form_conforms(PG_FUNCTION_ARGS)
+{
+	List	   *violations = argument_violations(fcinfo);
+
+	if (violations != NIL)
+		FormRaise(violations);
+	PG_RETURN_BOOL(true);
 }

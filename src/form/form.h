@@ -120,6 +120,9 @@ extern List *FormViolations(const Form *form, Jsonb *document, bool has_list, in
 extern FormViolation *FormCheckValue(const FormField *field, JsonbValue *value, bool has_list,
 									 int64 list_id);
 
+/* Raise 23514 with all of some violations in the detail. */
+pg_noreturn extern void FormRaise(List *violations);
+
 /* Is a list among those a choice is only for, or is not for? */
 extern bool FormHasList(List *lists, int64 list_id);
 

@@ -8,6 +8,20 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "form/form.h"
+#include "utils/timestamp.h"
+
+/* Ids of leads that a message names */
+#define SHOWN_IDS	5
+
+/*
+ * The leads an argument names: verbs are declared twice, for a leadset and for
+ * a segment, which is evaluated as of an instant, in a time zone.
+ */
+extern Datum LeadsArgument(FunctionCallInfo fcinfo, int argument, TimestampTz at,
+						   const char *zone);
+
+/* An error that names those of a leadset that are no leads. */
+extern void RequireLeads(Datum leads);
 
 /* A table whose documents a form can be in force for */
 typedef struct Entity
