@@ -6,6 +6,7 @@
 #define LEADFLOW_ENGINE_H
 
 #include "compat.h"
+#include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
 /*

@@ -104,3 +104,10 @@ CREATE FUNCTION leadflow.form_choices(document jsonb, field text) RETURNS text[]
     AS 'MODULE_PATHNAME', 'form_selected' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.form_choices(jsonb, text) IS
     'a field of a document as the choices selected; null unless it is an array of texts';
+
+-- changing many at once
+
+CREATE FUNCTION leadflow.form_change_choices(document jsonb, field text, add text[], remove text[]) RETURNS jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.form_change_choices(jsonb, text, text[], text[]) IS
+    'a document with some choices of a field added and others taken away';

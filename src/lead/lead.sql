@@ -1,4 +1,16 @@
--- Forms in force for the documents of a table.
+-- Leads, changed many at once; and forms in force for the documents of a table.
+
+CREATE FUNCTION leadflow.update_leads(leads leadflow.leadset, changes jsonb, dry_run boolean DEFAULT false,
+    OUT field text, OUT "from" text, OUT "to" text, OUT leads bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.update_leads(leadflow.leadset, jsonb, boolean) IS
+    'set columns and fields of leads; returns, for each field, what it was and became, and for how many leads';
+
+CREATE FUNCTION leadflow.update_leads(leads leadflow.segment, changes jsonb, dry_run boolean DEFAULT false,
+    OUT field text, OUT "from" text, OUT "to" text, OUT leads bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.update_leads(leadflow.segment, jsonb, boolean) IS
+    'set columns and fields of leads; returns, for each field, what it was and became, and for how many leads';
 
 CREATE FUNCTION leadflow.set_form(entity text, form leadflow.form, dry_run boolean DEFAULT false,
     OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
