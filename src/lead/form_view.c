@@ -407,6 +407,7 @@ MakeFormView(const Entity *entity, const char *form, bool dry_run)
 {
 	FormView	view = {.entity = entity};
 	List	   *forms = all_forms(entity, form);
+	Oid			table = get_relname_relid(entity->name, get_namespace_oid("leadflow", false));
 	List	   *granted = NIL;
 	char	   *obstacle;
 	ListCell   *lc;
@@ -420,6 +421,8 @@ MakeFormView(const Entity *entity, const char *form, bool dry_run)
 		refuse_dependents(&view, obstacle);
 	if (dry_run)
 		return;
+	if (!object_ownercheck(RelationRelationId, table, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, entity->name);
 	if (obstacle != NULL)
 	{
 		granted = grants(&view);

@@ -493,6 +493,18 @@ read_reselection(ChangeReader *reader, const SourceField *field, JsonbValue *val
 		element = array_value(add);
 		check_value(reader, field, &element);
 	}
+	/* what no form has had is a mistake; what may no longer be entered may well go */
+	foreach(lc, remove)
+	{
+		const char *second;
+
+		if (field->form->choices != NIL &&
+			SourceFindChoice(reader->source, field, lfirst(lc), &second) == NULL)
+		{
+			element = array_value(list_make1(lfirst(lc)));
+			check_value(reader, field, &element);
+		}
+	}
 	arguments = psprintf("%s, %s, %s", quote_literal_cstr(field->name), array_sql(add),
 						 array_sql(remove));
 	reader->reselected = lappend(reader->reselected, arguments);

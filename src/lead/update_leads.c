@@ -116,7 +116,8 @@ return_counts(FunctionCallInfo fcinfo, const LeadChanges *changes, Datum leads)
 	}
 	AddArg(&args, LeadflowType("leadset"), leads);
 	SpiRun(psprintf("WITH grouped AS (SELECT f.n, f.old, f.new, count(*) AS leads,"
-					"  row_number() OVER (PARTITION BY f.n ORDER BY count(*) DESC, f.old, f.new) AS rank"
+					"  row_number() OVER (PARTITION BY f.n ORDER BY count(*) DESC,"
+					"   f.old COLLATE \"C\", f.new COLLATE \"C\") AS rank"
 					"  FROM leadflow.lead AS t JOIN leadflow.unnest($1) AS u (lead_id) USING (lead_id)"
 					"  CROSS JOIN LATERAL (VALUES %s) AS f (n, old, new, differs)"
 					"  WHERE f.differs GROUP BY f.n, f.old, f.new)"
