@@ -231,27 +231,35 @@ form_violations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Violations as an error's detail shows them, a line each. */
 void
-FormRaise(List *violations)
+FormAppendViolations(StringInfo detail, List *violations)
 {
-	StringInfoData detail;
 	ListCell   *lc;
 
-	initStringInfo(&detail);
 	foreach(lc, violations)
 	{
 		FormViolation *violation = lfirst(lc);
 
 		if (lc != list_head(violations))
-			appendStringInfoChar(&detail, '\n');
-		appendStringInfoString(&detail, violation->field);
+			appendStringInfoChar(detail, '\n');
+		appendStringInfoString(detail, violation->field);
 		if (strcmp(violation->field, violation->label) != 0)
-			appendStringInfo(&detail, " \"%s\"", violation->label);
+			appendStringInfo(detail, " \"%s\"", violation->label);
 		if (violation->value != NULL)
-			appendStringInfo(&detail, " is \"%s\"", ShownLiteral(violation->value));
-		appendStringInfo(&detail, ": %s%s", violation->message,
+			appendStringInfo(detail, " is \"%s\"", ShownLiteral(violation->value));
+		appendStringInfo(detail, ": %s%s", violation->message,
 						 violation->message[strlen(violation->message) - 1] == '?' ? "" : ".");
 	}
+}
+
+void
+FormRaise(List *violations)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	FormAppendViolations(&detail, violations);
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg_plural("%d field does not conform to the form",
