@@ -29,12 +29,6 @@ segment_sql(const char *text)
 	return SegmentSql(BindSegment(&context, text));
 }
 
-void
-RequireBinds(const char *text)
-{
-	(void) segment_sql(text);
-}
-
 Datum
 EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 {
@@ -166,6 +160,16 @@ name_fields(SegmentNode *node, const BoundNode *bound)
 		name_fields(lfirst(lc), lfirst(bound_lc));
 	name_fields(node->where, bound->where);
 	name_fields(node->row, bound->row);
+}
+
+Datum
+NamedSegment(const char *text)
+{
+	BindContext context = {0};
+	SegmentNode *tree = SegmentParse(text);
+
+	name_fields(tree, BindSegment(&context, text));
+	return PointerGetDatum(SegmentFromTree(tree));
 }
 
 Datum
