@@ -248,8 +248,8 @@ report_unknown_choice(BindContext *context, const SegmentValue *value, const Sou
 	BindReport(context, ERRCODE_UNDEFINED_OBJECT, value->location,
 			   psprintf("field \"%s\" has no choice '%s'", field->name, value->text), NULL,
 			   nearest ? psprintf("Did you mean %s?", quote_literal_cstr(nearest)) :
-			   psprintf("Its choices are %s. A value that no form has had is found with \"like\".",
-						keys.data));
+			   psprintf("Its choices are %s.%s", keys.data, field->type == FIELD_CHOICES ? "" :
+						" A value that no form has had is found with \"like\"."));
 }
 
 /* A test with the choices it names by label named by key; unknown ones are problems. */

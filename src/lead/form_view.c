@@ -34,6 +34,7 @@ typedef struct ViewColumn
 	const char *type;
 	const char *sql;
 	const char *comment;		/* or NULL */
+	bool		generated;		/* in the table */
 } ViewColumn;
 
 /* A column of the table beside which the view has the name it stands for. */
@@ -74,17 +75,18 @@ find_column(List *columns, const char *name)
 	return NULL;
 }
 
-static void
+static ViewColumn *
 add_column(FormView *view, const char *name, const char *type, const char *sql,
 		   const char *comment)
 {
-	ViewColumn *column = palloc(sizeof(ViewColumn));
+	ViewColumn *column = palloc0(sizeof(ViewColumn));
 
 	column->name = name;
 	column->type = type;
 	column->sql = sql;
 	column->comment = comment;
 	view->columns = lappend(view->columns, column);
+	return column;
 }
 
 /* ---- what the view is to have ------------------------------------------------------- */
@@ -97,7 +99,8 @@ add_table_columns(FormView *view)
 	uint64		rows;
 
 	AddTextArg(&args, psprintf("leadflow.%s", view->entity->name));
-	rows = SpiRun("SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)"
+	rows = SpiRun("SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum),"
+				  " attgenerated <> ''"
 				  " FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0"
 				  " AND NOT attisdropped AND attname <> 'fields' ORDER BY attnum", &args);
 	for (uint64 row = 1; row <= rows; row++)
@@ -105,7 +108,7 @@ add_table_columns(FormView *view)
 		char	   *column = SpiText(row, 1);
 
 		add_column(view, column, SpiText(row, 2), psprintf("t.%s", quote_identifier(column)),
-				   SpiText(row, 3));
+				   SpiText(row, 3))->generated = strcmp(SpiText(row, 4), "t") == 0;
 		for (size_t i = 0; i < lengthof(name_columns); i++)
 		{
 			const NameColumn *name = &name_columns[i];
@@ -226,7 +229,6 @@ static void
 add_field(FormView *view, const FormField *field, List *forms)
 {
 	ViewColumn *column = find_column(view->columns, field->name);
-	Oid			table = get_relname_relid(view->entity->name, get_namespace_oid("leadflow", false));
 	char	   *value;
 
 	if (column == NULL)
@@ -237,7 +239,7 @@ add_field(FormView *view, const FormField *field, List *forms)
 	}
 	else
 	{
-		if (get_attgenerated(table, get_attnum(table, field->name)) == '\0')
+		if (!column->generated)
 			return;
 		value = pstrdup(column->sql);
 		column->sql = visible_sql(field, value);
