@@ -133,7 +133,7 @@ named_choice(FormField *field, const char *text, int64 list_id)
 	const char *nearest;
 	ListCell   *lc;
 
-	if (text[0] == '\'')
+	if (text[strspn(text, " ")] == '\'')
 	{
 		written = new_choice(field, text);
 		choice = find_choice(field, written->key);

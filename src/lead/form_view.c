@@ -150,11 +150,15 @@ is_choice(List *choices, const char *key)
 	return false;
 }
 
-/* The choices of a field in any of the forms, as the latest that has them. */
+/*
+ * The choices of a field in any of the forms, as the latest that has them; NIL
+ * when none ever had a label of its own.
+ */
 static List *
-all_choices(List *forms, const char *field)
+labelled_choices(List *forms, const char *field)
 {
 	List	   *choices = NIL;
+	bool		labelled = false;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -165,18 +169,22 @@ all_choices(List *forms, const char *field)
 		if (found == NULL)
 			continue;
 		foreach(lc2, found->choices)
-			if (!is_choice(choices, ((FormChoice *) lfirst(lc2))->key))
-				choices = lappend(choices, lfirst(lc2));
+		{
+			FormChoice *choice = lfirst(lc2);
+
+			labelled = labelled || strcmp(choice->key, choice->label) != 0;
+			if (!is_choice(choices, choice->key))
+				choices = lappend(choices, choice);
+		}
 	}
-	return choices;
+	return labelled ? choices : NIL;
 }
 
-/* A key of a choice as its label; NULL when no label differs from its key. */
+/* The label of a choice, from its key. */
 static char *
 label_sql(List *choices, const char *key)
 {
 	StringInfoData sql;
-	bool		differs = false;
 	ListCell   *lc;
 
 	initStringInfo(&sql);
@@ -185,12 +193,11 @@ label_sql(List *choices, const char *key)
 	{
 		FormChoice *choice = lfirst(lc);
 
-		differs = differs || strcmp(choice->key, choice->label) != 0;
 		appendStringInfo(&sql, " WHEN %s THEN %s", quote_literal_cstr(choice->key),
 						 quote_literal_cstr(choice->label));
 	}
 	appendStringInfo(&sql, " ELSE %s END", key);
-	return differs ? sql.data : NULL;
+	return sql.data;
 }
 
 /* Only marketing sees a hidden field. */
@@ -201,24 +208,25 @@ visible_sql(const FormField *field, char *sql)
 		psprintf("CASE WHEN (SELECT leadflow.sees_hidden()) THEN %s END", sql) : sql;
 }
 
-/* The labels of what a field of choices holds, where they differ from their keys. */
+/* The labels of what a field of choices holds, where they differ from its keys. */
 static void
-add_label_column(FormView *view, const FormField *field, const char *value, List *choices)
+add_label_column(FormView *view, const FormField *field, const char *value, List *forms)
 {
-	bool		several = field->type == FORM_MULTISELECT;
+	List	   *choices = labelled_choices(forms, field->name);
 	char	   *name = psprintf("%s_label", field->name);
 	char	   *label;
 
-	if (strlen(name) >= NAMEDATALEN || find_column(view->columns, name) != NULL)
+	if (choices == NIL || strlen(name) >= NAMEDATALEN || find_column(view->columns, name) != NULL)
 		return;
-	label = label_sql(choices, several ? "e.key" : value);
-	if (label == NULL)
-		return;
-	if (several)
+	if (field->type == FORM_MULTISELECT)
+	{
 		label = psprintf("CASE WHEN %s IS NOT NULL THEN ARRAY(SELECT %s"
 						 " FROM unnest(%s) WITH ORDINALITY AS e (key, n) ORDER BY e.n) END",
-						 value, label, value);
-	add_column(view, name, several ? "text[]" : "text", visible_sql(field, label), field->label);
+						 value, label_sql(choices, "e.key"), value);
+		add_column(view, name, "text[]", visible_sql(field, label), field->label);
+	}
+	else
+		add_column(view, name, "text", visible_sql(field, label_sql(choices, value)), field->label);
 }
 
 /*
@@ -248,7 +256,8 @@ add_field(FormView *view, const FormField *field, List *forms)
 		if (strcmp(column->type, format_type_be(FormFieldType(field))) != 0)
 			return;
 	}
-	add_label_column(view, field, value, all_choices(forms, field->name));
+	if (FormFieldType(field) == TEXTOID || field->type == FORM_MULTISELECT)
+		add_label_column(view, field, value, forms);
 }
 
 static bool

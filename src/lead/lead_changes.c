@@ -295,7 +295,9 @@ looked_up(const SourceField *field, JsonbValue *value)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("%s \"%s\" does not exist", field->name, name),
-			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
+			 nearest ? errhint("Did you mean \"%s\"?", nearest) :
+			 errhint("SELECT %s, %s FROM %s lists them.", field->lookup_key, field->lookup_name,
+					 field->lookup_relation)));
 }
 
 /* The column that a field is, or looks up by. */

@@ -84,7 +84,7 @@ require_conforming(const LeadChanges *changes, Datum lifted)
 				 errmsg_plural("%lld lead would not conform to the form in force",
 							   "%lld leads would not conform to the form in force",
 							   SpiBigint(1, 2), (long long) SpiBigint(1, 2)),
-				 errdetail("Leads %s%s were entered under an earlier form and hold more than it allows.",
+				 errdetail("What leads %s%s hold was entered under an earlier form.",
 						   SpiText(1, 1), SpiBigint(1, 2) > SHOWN_IDS ? ", ..." : ""),
 				 errhint("See what it is with: SELECT * FROM leadflow.revalidate('lead', '{%s}');",
 						 SpiText(1, 1))));
