@@ -102,6 +102,7 @@ COMMENT ON COLUMN leadflow.lead.merged_into IS 'lead this one was merged into (ç
 -- dump unrestorable.
 CREATE INDEX IF NOT EXISTS lead_email ON leadflow.lead (email);
 CREATE INDEX IF NOT EXISTS lead_external_id ON leadflow.lead (external_id);
+CREATE INDEX IF NOT EXISTS lead_company ON leadflow.lead (company);
 CREATE INDEX IF NOT EXISTS lead_rep ON leadflow.lead (rep_id);
 
 CREATE TABLE IF NOT EXISTS leadflow.visit (
