@@ -169,3 +169,69 @@ CREATE FUNCTION leadflow.log_assignments() RETURNS trigger
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.log_assignments() IS
     'trigger after an UPDATE of members: log those who were given to another rep';
+
+CREATE FUNCTION leadflow.next_lead(list text, rep text,
+    OUT lead_id bigint, OUT member_id bigint, OUT list_name text, OUT company text, OUT department text,
+    OUT job_title text, OUT name text, OUT phone text, OUT email text, OUT talk_script text, OUT due_on date,
+    OUT next_contact_on date, OUT memo text, OUT last_acted_on date, OUT last_kind text, OUT last_result text,
+    OUT last_content text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION leadflow.next_lead(text, text) IS
+    'take the lead of a list that a rep is to call next, with what a caller needs to know; no row when there is none';
+
+CREATE FUNCTION leadflow.next_lead(list text, rep bigint,
+    OUT lead_id bigint, OUT member_id bigint, OUT list_name text, OUT company text, OUT department text,
+    OUT job_title text, OUT name text, OUT phone text, OUT email text, OUT talk_script text, OUT due_on date,
+    OUT next_contact_on date, OUT memo text, OUT last_acted_on date, OUT last_kind text, OUT last_result text,
+    OUT last_content text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION leadflow.next_lead(text, bigint) IS
+    'take the lead of a list that a rep is to call next, with what a caller needs to know; no row when there is none';
+
+CREATE FUNCTION leadflow.next_lead(list bigint, rep text,
+    OUT lead_id bigint, OUT member_id bigint, OUT list_name text, OUT company text, OUT department text,
+    OUT job_title text, OUT name text, OUT phone text, OUT email text, OUT talk_script text, OUT due_on date,
+    OUT next_contact_on date, OUT memo text, OUT last_acted_on date, OUT last_kind text, OUT last_result text,
+    OUT last_content text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION leadflow.next_lead(bigint, text) IS
+    'take the lead of a list that a rep is to call next, with what a caller needs to know; no row when there is none';
+
+CREATE FUNCTION leadflow.next_lead(list bigint, rep bigint,
+    OUT lead_id bigint, OUT member_id bigint, OUT list_name text, OUT company text, OUT department text,
+    OUT job_title text, OUT name text, OUT phone text, OUT email text, OUT talk_script text, OUT due_on date,
+    OUT next_contact_on date, OUT memo text, OUT last_acted_on date, OUT last_kind text, OUT last_result text,
+    OUT last_content text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION leadflow.next_lead(bigint, bigint) IS
+    'take the lead of a list that a rep is to call next, with what a caller needs to know; no row when there is none';
+
+-- Who was on it when.
+
+CREATE FUNCTION leadflow.members(list text, at timestamptz DEFAULT now(),
+    OUT lead_id bigint, OUT member_id bigint, OUT rep text, OUT entered_at timestamptz, OUT left_at timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.members(text, timestamptz) IS
+    'who was on a list at a time, and who had them';
+
+CREATE FUNCTION leadflow.member_diff(list text, since timestamptz, until timestamptz DEFAULT now(),
+    OUT lead_id bigint, OUT change text, OUT at timestamptz, OUT by text, OUT reason text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.member_diff(text, timestamptz, timestamptz) IS
+    'who was on a list at one of two times and not at the other: entered, or left';
+
+CREATE FUNCTION leadflow.members(list bigint, at timestamptz DEFAULT now(),
+    OUT lead_id bigint, OUT member_id bigint, OUT rep text, OUT entered_at timestamptz, OUT left_at timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.members(bigint, timestamptz) IS
+    'who was on a list at a time, and who had them';
+
+CREATE FUNCTION leadflow.member_diff(list bigint, since timestamptz, until timestamptz DEFAULT now(),
+    OUT lead_id bigint, OUT change text, OUT at timestamptz, OUT by text, OUT reason text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.member_diff(bigint, timestamptz, timestamptz) IS
+    'who was on a list at one of two times and not at the other: entered, or left';

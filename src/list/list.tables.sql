@@ -124,6 +124,7 @@ CREATE TABLE IF NOT EXISTS leadflow.hold (
     until timestamptz,
     reason text,
     held_by text NOT NULL DEFAULT current_user,
+    worked boolean NOT NULL DEFAULT false,
     PRIMARY KEY (lead_id, list_id)
 );
 COMMENT ON TABLE leadflow.hold IS 'leads that may not come back to a list (保留)';
@@ -132,6 +133,7 @@ COMMENT ON COLUMN leadflow.hold.list_id IS 'list (リスト)';
 COMMENT ON COLUMN leadflow.hold.until IS 'when the hold ends; null until add_to_list lifts it (期限)';
 COMMENT ON COLUMN leadflow.hold.reason IS 'why (理由)';
 COMMENT ON COLUMN leadflow.hold.held_by IS 'role that holds it (登録者)';
+COMMENT ON COLUMN leadflow.hold.worked IS 'the lead was worked: the hold ends with the refresh at which it no longer matches (対応済み)';
 
 CREATE TABLE IF NOT EXISTS leadflow.assignment (
     lead_id bigint NOT NULL,

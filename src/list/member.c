@@ -186,7 +186,8 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 					 " SELECT lead_id, $1,"
 					 " leadflow.instant(leadflow.local_time($3, $6) + $5, $6), $4 FROM gone"
 					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
-					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
+					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user,"
+					 " worked = false",
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);
