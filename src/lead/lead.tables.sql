@@ -114,7 +114,8 @@ CREATE TABLE IF NOT EXISTS leadflow.visit (
     entry_url text,
     referrer text,
     fields jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (lead_id, visit_id)
+    -- the last visit of a lead is found without reading them
+    PRIMARY KEY (lead_id, visit_id) INCLUDE (visited_at)
 );
 COMMENT ON TABLE leadflow.visit IS 'web sessions of leads (トラッキング)';
 COMMENT ON COLUMN leadflow.visit.lead_id IS 'lead (リード)';

@@ -31,6 +31,7 @@ typedef struct Rep
 {
 	int64		rep_id;
 	char	   *name;
+	bool		returning;		/* was away until a few days ago */
 	int64		assigned;
 } Rep;
 
@@ -163,6 +164,12 @@ distribute_by_weight(Distribution *d)
 static void
 distribute_by_load(Distribution *d)
 {
+	int			reps = Max(available(d), 1);
+	int64		even_share = (d->n + reps - 1) / reps;
+
+	for (int i = 0; i < d->nreps; i++)
+		if (d->reps[i].returning)
+			d->shares[i].room = Min(d->shares[i].room, even_share);
 	for (int64 i = 0; i < d->n; i++)
 	{
 		int			rep = ShareByLoad(d->shares, d->nreps);
@@ -180,9 +187,10 @@ typedef struct Tie
 	int64		i;				/* in oldest */
 	char	   *company;		/* NULL when unknown */
 	Candidate  *candidate;
-	Candidate  *first;			/* the oldest of the company, when there is one */
+	Candidate  *first;			/* of the company, whom this one follows; or NULL */
 } Tie;
 
+/* By company, those that have a rep first, and then the oldest. */
 static int
 compare_ties(const void *a, const void *b)
 {
@@ -190,7 +198,11 @@ compare_ties(const void *a, const void *b)
 	const Tie  *y = b;
 	int			order = strcmp(x->company, y->company);
 
-	return order != 0 ? order : x->i < y->i ? -1 : 1;
+	if (order != 0)
+		return order;
+	if ((x->candidate->rep == NOBODY) != (y->candidate->rep == NOBODY))
+		return x->candidate->rep == NOBODY ? 1 : -1;
+	return x->i < y->i ? -1 : 1;
 }
 
 static ArrayType *
@@ -278,20 +290,23 @@ distribute_sticky(Distribution *d)
 
 		if (has_room(d, rep))
 			give(d, d->oldest[i], rep, psprintf("sticky: %s", SpiText(i + 1, 2)));
-		else if (company != NULL)
+		if (company != NULL)
 			ties[nties++] = (Tie) {.i = i, .company = company, .candidate = d->oldest[i]};
 	}
 	SPI_freetuptable(SPI_tuptable);
 
 	qsort(ties, nties, sizeof(Tie), compare_ties);
 	for (int64 i = 1; i < nties; i++)
-		if (strcmp(ties[i].company, ties[i - 1].company) == 0)
-		{
-			ties[i].first = ties[i - 1].first ? ties[i - 1].first : ties[i - 1].candidate;
-			/* neither given nor waiting: put aside */
-			ties[i].candidate->reason = "";
-			followers++;
-		}
+	{
+		Tie		   *before = &ties[i - 1];
+
+		if (ties[i].candidate->rep != NOBODY || strcmp(ties[i].company, before->company) != 0)
+			continue;
+		ties[i].first = before->first ? before->first : before->candidate;
+		/* neither given nor waiting: put aside */
+		ties[i].candidate->reason = "";
+		followers++;
+	}
 	for (int64 i = 0; i < d->n; i++)
 		if (d->oldest[i]->rep == NOBODY && d->oldest[i]->reason == NULL)
 			rest[nrest++] = d->oldest[i];
@@ -520,22 +535,11 @@ read_reps(Distribution *d, SpiArgs *named)
 
 		d->reps[i].rep_id = SpiBigint(i + 1, 1);
 		d->reps[i].name = MemoryContextStrdup(d->caller, SpiText(i + 1, 2));
+		d->reps[i].returning = DatumGetBool(SpiDatum(i + 1, 5, &isnull));
 		d->shares[i].weight = weighted ? DatumGetFloat8(SpiDatum(i + 1, 3, &isnull)) : 1;
 		d->shares[i].room = away ? 0 : limited ? Max(SpiBigint(i + 1, 6), 0) : PG_INT64_MAX;
 		d->shares[i].load = SpiBigint(i + 1, 7);
 		d->shares[i].owed = SpiBigint(i + 1, 8);
-	}
-	if (strcmp(d->strategy, "least_loaded") == 0)
-	{
-		int64		share = (d->n + Max(available(d), 1) - 1) / Max(available(d), 1);
-
-		for (int i = 0; i < d->nreps; i++)
-		{
-			bool		isnull;
-
-			if (DatumGetBool(SpiDatum(i + 1, 5, &isnull)))
-				d->shares[i].room = Min(d->shares[i].room, share);
-		}
 	}
 }
 
@@ -683,6 +687,7 @@ distribute_body(FunctionCallInfo fcinfo, void *result)
 	else
 		AddArg(&named, INT8ARRAYOID, named_reps(fcinfo, reps, by_id));
 
+	/* it may wait for callers, whose leads are then counted */
 	read_candidates(d, fcinfo, 3);
 	read_reps(d, &named);
 	distribute_by(d);

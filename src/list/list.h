@@ -5,9 +5,8 @@
  * Lock order: a verb that changes who is on a list first locks the list's row
  * FOR NO KEY UPDATE, one list at a time, and takes its snapshots after that; so
  * changes of a list are made one after the other. Readers and foreign keys are
- * not blocked. After the list come the rows of reps with a capacity, by rep_id,
- * and then those of members, by lead_id. Who changes only what members are
- * doing locks no more than their rows.
+ * not blocked. After the list come the rows of members, by lead_id. Who changes
+ * only what members are doing locks no more than these.
  */
 #ifndef LEADFLOW_LIST_H
 #define LEADFLOW_LIST_H

@@ -1,5 +1,7 @@
 -- What people look at: plain views, to be filtered by lead_id, list or rep.
 
+-- Each lead by its key, one after the other (that is what OFFSET 0 is for): a rep has
+-- few, though the planner, who does not know which rep will ask, may expect many.
 CREATE OR REPLACE VIEW leadflow.my_members WITH (security_invoker = true) AS
 SELECT CASE WHEN m.due_on = t.today THEN 1
             WHEN m.due_on < t.today THEN 2
@@ -24,9 +26,9 @@ SELECT CASE WHEN m.due_on = t.today THEN 1
        m.due_on,
        m.next_contact_on,
        m.memo,
-       v.visited_at AS last_visit_at,
+       (SELECT max(v.visited_at) FROM leadflow.visit AS v WHERE v.lead_id = m.lead_id) AS last_visit_at,
        p.applied_at AS last_applied_at,
-       p.campaign AS last_campaign,
+       (SELECT c.name FROM leadflow.campaign AS c WHERE c.campaign_id = p.campaign_id) AS last_campaign,
        a.acted_on AS last_acted_on,
        a.kind AS last_kind,
        a.result AS last_result,
@@ -35,18 +37,14 @@ SELECT CASE WHEN m.due_on = t.today THEN 1
   FROM leadflow.rep AS r
   JOIN leadflow.member AS m USING (rep_id)
   JOIN leadflow.list AS l USING (list_id)
-  JOIN leadflow.lead AS d USING (lead_id)
- CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')))) AS t (today)
-  LEFT JOIN LATERAL (SELECT e.visited_at FROM leadflow.visit AS e
-                      WHERE e.lead_id = m.lead_id ORDER BY e.visited_at DESC LIMIT 1) AS v ON true
-  LEFT JOIN LATERAL (SELECT e.applied_at, c.name AS campaign
-                       FROM leadflow.application AS e LEFT JOIN leadflow.campaign AS c USING (campaign_id)
+ CROSS JOIN LATERAL (SELECT e.company, e.department, e.job_title, e.last_name, e.first_name, e.phone, e.email FROM leadflow.lead AS e
+                      WHERE e.lead_id = m.lead_id AND NOT e.do_not_contact AND e.deleted_at IS NULL AND e.merged_into IS NULL OFFSET 0) AS d
+ CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
+  LEFT JOIN LATERAL (SELECT e.applied_at, e.campaign_id FROM leadflow.application AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.applied_at DESC, e.application_id DESC LIMIT 1) AS p ON true
   LEFT JOIN LATERAL (SELECT e.acted_on, e.kind, e.result, e.content FROM leadflow.activity AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
- WHERE r.db_role = current_user
-   AND m.left_at IS NULL AND m.state <> 'done'
-   AND NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL;
+ WHERE r.db_role = current_user AND m.left_at IS NULL AND m.state <> 'done';
 COMMENT ON VIEW leadflow.my_members IS 'the open members of the rep one is connected as; to be read in the order of rank, due_on (自分の担当リード)';
 COMMENT ON COLUMN leadflow.my_members.rank IS 'order of work: 1 due today, 2 overdue, 3 contact again, 4 the rest (順位)';
 COMMENT ON COLUMN leadflow.my_members.urgency IS 'the same in words (緊急度)';
