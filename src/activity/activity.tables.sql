@@ -45,6 +45,39 @@ CREATE INDEX IF NOT EXISTS activity_list ON leadflow.activity (list_id);
 CREATE INDEX IF NOT EXISTS activity_rep ON leadflow.activity (rep_id);
 CREATE INDEX IF NOT EXISTS activity_unapplied ON leadflow.activity (lead_id, activity_id) WHERE applied_at IS NULL;
 
+-- Without a foreign key: it outlives what it speaks of.
+CREATE TABLE IF NOT EXISTS leadflow.activity_change (
+    lead_id bigint NOT NULL,
+    change_id bigserial,
+    activity_id bigint NOT NULL,
+    action text NOT NULL CHECK (action IN ('correction', 'deletion')),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    changed_by text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb,
+    PRIMARY KEY (lead_id, change_id)
+);
+COMMENT ON TABLE leadflow.activity_change IS 'corrections and deletions of activities (活動履歴の変更履歴)';
+COMMENT ON COLUMN leadflow.activity_change.lead_id IS 'lead of the activity before the change (リード)';
+COMMENT ON COLUMN leadflow.activity_change.change_id IS 'key, together with lead_id';
+COMMENT ON COLUMN leadflow.activity_change.activity_id IS 'the activity (活動)';
+COMMENT ON COLUMN leadflow.activity_change.action IS 'correction or deletion (操作)';
+COMMENT ON COLUMN leadflow.activity_change.changed_at IS 'when (変更日時)';
+COMMENT ON COLUMN leadflow.activity_change.changed_by IS 'role that did it (変更者)';
+COMMENT ON COLUMN leadflow.activity_change.before IS 'the row before (変更前)';
+COMMENT ON COLUMN leadflow.activity_change.after IS 'the row after; null when deleted (変更後)';
+
+CREATE OR REPLACE TRIGGER activity_arrives BEFORE INSERT ON leadflow.activity
+    FOR EACH ROW WHEN (NEW.applied_at IS NULL) EXECUTE FUNCTION leadflow.activity_arrives();
+CREATE OR REPLACE TRIGGER activity_arrived AFTER INSERT ON leadflow.activity
+    REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.activity_arrived();
+CREATE OR REPLACE TRIGGER activity_corrected AFTER UPDATE ON leadflow.activity
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.activity_corrected();
+CREATE OR REPLACE TRIGGER activity_deleted AFTER DELETE ON leadflow.activity
+    REFERENCING OLD TABLE AS old_rows EXECUTE FUNCTION leadflow.activity_deleted();
+CREATE OR REPLACE TRIGGER activity_truncated BEFORE TRUNCATE ON leadflow.activity
+    EXECUTE FUNCTION leadflow.activity_deleted();
+
 IF first_time THEN
     PERFORM leadflow.set_form('activity', $form$
         acted_on "日付" date required;

@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "iso.h"
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
@@ -114,6 +115,12 @@ extern FormField *FormFindField(const Form *form, const char *name);
 
 /* Every violation of a document, in the form's order; list_id only if has_list. */
 extern List *FormViolations(const Form *form, Jsonb *document, bool has_list, int64 list_id);
+
+/* A JSON value as messages and violations show it. */
+extern char *FormShownValue(JsonbValue *value);
+
+/* Violations as an error's detail shows them, a line each. */
+extern void FormAppendViolations(StringInfo detail, List *violations);
 
 /* The violation of one value, or NULL; an empty value violates nothing but "required". */
 extern FormViolation *FormCheckValue(const FormField *field, JsonbValue *value, bool has_list,

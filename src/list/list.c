@@ -50,6 +50,22 @@ ListInit(void)
 
 /* ---- finding and locking ------------------------------------------------------ */
 
+/* Activities end stays without the lock, and leave it to us to see that they did. */
+static void
+take_last_leaving(LeadList *list)
+{
+	SpiArgs		args = {0};
+	Datum		left_at;
+	bool		isnull;
+
+	AddBigintArg(&args, list->list_id);
+	SpiRun("SELECT max(left_at) FROM leadflow.member WHERE list_id = $1 AND left_at IS NOT NULL",
+		   &args);
+	left_at = SpiDatum(1, 1, &isnull);
+	if (!isnull)
+		list->changed_at = Max(list->changed_at, DatumGetTimestampTz(left_at));
+}
+
 static LeadList *
 read_list(const char *condition, SpiArgs *args, const char *locking)
 {
@@ -71,6 +87,8 @@ read_list(const char *condition, SpiArgs *args, const char *locking)
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
 	list->exclusive = DatumGetBool(SpiDatum(1, 9, &isnull));
+	if (locking[0] != '\0')
+		take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }

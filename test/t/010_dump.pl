@@ -57,7 +57,8 @@ sub fill
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
 	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
-		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity});
+		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
+		UPDATE leadflow.activity SET fields = fields || '{"acted_on": "2026-01-06"}' WHERE list_id = 1});
 	sql($db, $_) foreach set_forms($owner);
 }
 
@@ -90,7 +91,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, deal_stage, deal, task, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {
