@@ -266,6 +266,12 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	return types[argument];
 }
 
+char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
 Oid
 LeadflowType(const char *name)
 {

@@ -88,6 +88,9 @@ extern List *SpiNames(const char *sql);
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
 
+/* An argument of type text; NULL when null. */
+extern char *TextArgument(FunctionCallInfo fcinfo, int argument);
+
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);
 
