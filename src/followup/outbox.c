@@ -12,8 +12,8 @@
  */
 #include "postgres.h"
 
-#include "activity/activity.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "spi.h"
@@ -213,10 +213,14 @@ retry_dead(PG_FUNCTION_ARGS)
 Datum
 notification_queued(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = RequireTrigger(fcinfo);
-	SpiFrame	frame = EnterSpi(false);
+	SpiFrame	frame;
 
-	SPI_register_trigger_data(trigger);
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("notification_queued() is the trigger of leadflow.notification")));
+	frame = EnterSpi(false);
+	SPI_register_trigger_data((TriggerData *) fcinfo->context);
 	SpiRun(ANNOUNCE("new_rows"), NULL);
 	LeaveSpi(frame);
 	PG_RETURN_POINTER(NULL);
