@@ -140,3 +140,44 @@ CREATE FUNCTION leadflow.mail_address(address text) RETURNS text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.mail_address(text) IS
     'an e-mail address trimmed and in lower case; null for what is none';
+
+-- Mails to many leads.
+
+CREATE FUNCTION leadflow.queue_mail(list text, template text, segment leadflow.segment DEFAULT NULL,
+    name text DEFAULT NULL, send_at timestamptz DEFAULT NULL, dry_run boolean DEFAULT false,
+    OUT outcome text, OUT count bigint, OUT lead_ids leadflow.leadset, OUT missing text[], OUT mailing_id bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+COMMENT ON FUNCTION leadflow.queue_mail(text, text, leadflow.segment, text, timestamptz, boolean) IS
+    'write a mail to each member of a list, or to those that a segment names; says who gets one and who does not, and why';
+
+CREATE FUNCTION leadflow.queue_mail(list bigint, template text, segment leadflow.segment DEFAULT NULL,
+    name text DEFAULT NULL, send_at timestamptz DEFAULT NULL, dry_run boolean DEFAULT false,
+    OUT outcome text, OUT count bigint, OUT lead_ids leadflow.leadset, OUT missing text[], OUT mailing_id bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+COMMENT ON FUNCTION leadflow.queue_mail(bigint, text, leadflow.segment, text, timestamptz, boolean) IS
+    'write a mail to each member of a list, or to those that a segment names; says who gets one and who does not, and why';
+
+CREATE FUNCTION leadflow.queue_mail(leads leadflow.leadset, template text,
+    name text DEFAULT NULL, send_at timestamptz DEFAULT NULL, dry_run boolean DEFAULT false,
+    OUT outcome text, OUT count bigint, OUT lead_ids leadflow.leadset, OUT missing text[], OUT mailing_id bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+COMMENT ON FUNCTION leadflow.queue_mail(leadflow.leadset, text, text, timestamptz, boolean) IS
+    'write a mail to each of some leads; says who gets one and who does not, and why';
+
+CREATE FUNCTION leadflow.queue_mail(leads leadflow.segment, template text,
+    name text DEFAULT NULL, send_at timestamptz DEFAULT NULL, dry_run boolean DEFAULT false,
+    OUT outcome text, OUT count bigint, OUT lead_ids leadflow.leadset, OUT missing text[], OUT mailing_id bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+COMMENT ON FUNCTION leadflow.queue_mail(leadflow.segment, text, text, timestamptz, boolean) IS
+    'write a mail to each of some leads; says who gets one and who does not, and why';
+
+CREATE FUNCTION leadflow.preview_mail(template text, lead_id bigint, list text DEFAULT NULL,
+    OUT address text, OUT subject text, OUT body text, OUT outcome text, OUT missing text[]) RETURNS record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION leadflow.preview_mail(text, bigint, text) IS
+    'the mail that a lead would get, and whether it would';
+
+CREATE FUNCTION leadflow.test_mail(template text, lead_id bigint, address text, list text DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.test_mail(text, bigint, text, text) IS
+    'write the mail that a lead would get to another address, to see it arrive; returns the id of the notice';

@@ -236,29 +236,39 @@ COMMENT ON COLUMN leadflow.mailing.send_at IS 'when it was to be sent (配信日
 COMMENT ON COLUMN leadflow.mailing.queued_at IS 'when it was written (登録日時)';
 COMMENT ON COLUMN leadflow.mailing.queued_by IS 'role that wrote it (登録者)';
 
+CREATE TABLE IF NOT EXISTS leadflow.mailing_result (
+    mailing_id bigint NOT NULL REFERENCES leadflow.mailing ON DELETE CASCADE,
+    outcome text NOT NULL CHECK (outcome IN ('queued', 'gone', 'do_not_contact', 'opted_out', 'held', 'no_address', 'incomplete', 'duplicate', 'already')),
+    count bigint NOT NULL,
+    lead_ids leadflow.leadset NOT NULL,
+    missing text[],
+    PRIMARY KEY (mailing_id, outcome)
+);
+COMMENT ON TABLE leadflow.mailing_result IS 'who got a mail of a mailing, and who did not and why (一斉配信の結果)';
+COMMENT ON COLUMN leadflow.mailing_result.mailing_id IS 'mailing (一斉配信)';
+COMMENT ON COLUMN leadflow.mailing_result.outcome IS 'queued, or why there is none: gone, do_not_contact, opted_out, held, no_address, incomplete, duplicate, already (結果)';
+COMMENT ON COLUMN leadflow.mailing_result.count IS 'how many leads (件数)';
+COMMENT ON COLUMN leadflow.mailing_result.lead_ids IS 'which leads (リード)';
+COMMENT ON COLUMN leadflow.mailing_result.missing IS 'of incomplete: fields of the template that some of them have no value for (不足項目)';
+
+-- A row is written when the delivery of a mail to a lead is acknowledged.
 CREATE TABLE IF NOT EXISTS leadflow.mail (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
     mail_id bigserial,
-    mailing_id bigint NOT NULL REFERENCES leadflow.mailing,
-    list_id bigint REFERENCES leadflow.list,
-    template text NOT NULL,
+    mailing_id bigint REFERENCES leadflow.mailing ON DELETE SET NULL,
+    template text,
+    subject text,
     address text,
-    outcome text NOT NULL CHECK (outcome IN ('queued', 'gone', 'do_not_contact', 'opted_out', 'held', 'no_address', 'incomplete', 'duplicate', 'already')),
-    missing text[],
-    notification_id bigint,
-    sent_at timestamptz,
+    sent_at timestamptz NOT NULL,
     PRIMARY KEY (lead_id, mail_id)
 );
-COMMENT ON TABLE leadflow.mail IS 'mails to leads, and those they did not get (メール)';
+COMMENT ON TABLE leadflow.mail IS 'mails that leads were sent (メール)';
 COMMENT ON COLUMN leadflow.mail.lead_id IS 'lead (リード)';
 COMMENT ON COLUMN leadflow.mail.mail_id IS 'key, together with lead_id';
-COMMENT ON COLUMN leadflow.mail.mailing_id IS 'mailing (一斉配信)';
-COMMENT ON COLUMN leadflow.mail.list_id IS 'list it was to (リスト)';
-COMMENT ON COLUMN leadflow.mail.template IS 'template (テンプレート)';
+COMMENT ON COLUMN leadflow.mail.mailing_id IS 'mailing it was of (一斉配信)';
+COMMENT ON COLUMN leadflow.mail.template IS 'template it was written with (テンプレート)';
+COMMENT ON COLUMN leadflow.mail.subject IS 'subject (件名)';
 COMMENT ON COLUMN leadflow.mail.address IS 'address it went to (送信先)';
-COMMENT ON COLUMN leadflow.mail.outcome IS 'queued, or why there was none: gone, do_not_contact, opted_out, held, no_address, incomplete, duplicate, already (結果)';
-COMMENT ON COLUMN leadflow.mail.missing IS 'fields of the template that the lead has no value for (不足項目)';
-COMMENT ON COLUMN leadflow.mail.notification_id IS 'notice it was queued as';
 COMMENT ON COLUMN leadflow.mail.sent_at IS 'when it was delivered (送信日時)';
 
 CREATE INDEX IF NOT EXISTS mail_mailing ON leadflow.mail (mailing_id);

@@ -147,7 +147,10 @@ claim_notifications(PG_FUNCTION_ARGS)
 
 /* ---- what became of it ---------------------------------------------------------- */
 
-/* What was delivered was, whoever holds the claim by now. */
+/*
+ * What was delivered was, whoever holds the claim by now. What a lead was sent
+ * stays known when the outbox is cleared.
+ */
 Datum
 ack(PG_FUNCTION_ARGS)
 {
@@ -156,9 +159,17 @@ ack(PG_FUNCTION_ARGS)
 	int64		rows;
 
 	AddArg(&args, INT8ARRAYOID, PG_GETARG_DATUM(0));
-	rows = SpiRun("UPDATE leadflow.notification SET state = 'sent', sent_at = clock_timestamp(),"
-				  " claimed_until = NULL, last_error = NULL"
-				  " WHERE notification_id = ANY ($1) AND state <> 'sent' AND attempts > 0", &args);
+	SpiRun("WITH sent AS (UPDATE leadflow.notification AS n SET state = 'sent', sent_at = clock_timestamp(),"
+		   "  claimed_until = NULL, last_error = NULL"
+		   "  WHERE n.notification_id = ANY ($1) AND n.state <> 'sent' AND n.attempts > 0 RETURNING n.*),"
+		   " noted AS (INSERT INTO leadflow.mail AS m"
+		   "   (lead_id, mailing_id, template, subject, address, sent_at)"
+		   "  SELECT l.lead_id, g.mailing_id, s.payload ->> 'template', s.subject, s.address, s.sent_at"
+		   "  FROM sent AS s JOIN leadflow.lead AS l USING (lead_id)"
+		   "  LEFT JOIN leadflow.mailing AS g ON to_jsonb(g.mailing_id) = s.payload -> 'mailing_id'"
+		   "  WHERE s.kind = 'mail')"
+		   " SELECT count(*) FROM sent", &args);
+	rows = SpiBigint(1, 1);
 	LeaveSpi(frame);
 	PG_RETURN_INT64(rows);
 }
