@@ -372,8 +372,10 @@ compile_text(Compiling *compiling, const char *text)
 				  "Write it in ASCII: {{lead.company}}.");
 	while ((start = strstr(rest, "{{")) != NULL)
 	{
+		const char *next = strstr(start + 2, "{{");
+
 		end = strstr(start + 2, "}}");
-		if (end == NULL)
+		if (end == NULL || (next != NULL && next < end))
 			report_at(compiling, text, start, "a field has no end",
 					  "Write it as {{lead.company}}, or {{lead.company|default}}.");
 		appendStringInfo(&out, "%s || ", quote_literal_cstr(pnstrdup(rest, start - rest)));
