@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -264,6 +265,25 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	if (argument >= n)
 		elog(ERROR, "function %u has no argument %d", fcinfo->flinfo->fn_oid, argument);
 	return types[argument];
+}
+
+/*
+ * As the owner of the tables a trigger must not read rows that anybody else
+ * makes up: on another table, who made it could have code of their own run.
+ */
+TriggerData *
+RequireTrigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid(table, get_namespace_oid("leadflow", false)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for the triggers of leadflow.%s",
+						get_func_name(fcinfo->flinfo->fn_oid), table)));
+	return trigger;
 }
 
 Oid

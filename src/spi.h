@@ -6,6 +6,7 @@
 #define LEADFLOW_SPI_H
 
 #include "compat.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/timestamp.h"
@@ -87,6 +88,9 @@ extern List *SpiNames(const char *sql);
 
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
+
+/* The data of a trigger of a table of leadflow; an error for a function that is called otherwise. */
+extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo, const char *table);
 
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);
