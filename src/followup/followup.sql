@@ -68,3 +68,36 @@ CREATE FUNCTION leadflow.unschedule_jobs() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.unschedule_jobs() IS
     'have pg_cron no longer run the tick; returns how many jobs that were';
+
+-- The outbox: notices and mails, from those who cause them to the workers that deliver them.
+
+CREATE FUNCTION leadflow.claim_notifications(
+    n integer DEFAULT 10,
+    lease interval DEFAULT '5 minutes',
+    channels text[] DEFAULT NULL,
+    worker text DEFAULT NULL,
+    OUT notification_id bigint, OUT kind text, OUT channel text, OUT address text, OUT name text,
+    OUT rep_id bigint, OUT role text, OUT lead_id bigint, OUT list_id bigint, OUT subject text,
+    OUT body text, OUT payload jsonb, OUT attempts integer, OUT claimed_until timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.claim_notifications(integer, interval, text[], text) IS
+    'take up to n notices to deliver them, each for nobody else until the lease runs out';
+
+CREATE FUNCTION leadflow.ack(ids bigint[]) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.ack(bigint[]) IS
+    'note that claimed notices were delivered; returns how many that was news of';
+
+CREATE FUNCTION leadflow.fail(ids bigint[], error text, permanent boolean DEFAULT false, worker text DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.fail(bigint[], text, boolean, text) IS
+    'give claimed notices back that could not be delivered: to be tried again after a pause, or never when permanent; returns how many';
+
+CREATE FUNCTION leadflow.retry_dead(ids bigint[] DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.retry_dead(bigint[]) IS
+    'have dead notices, by default all, tried again; returns how many';
+
+CREATE FUNCTION leadflow.notification_queued() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.notification_queued() IS 'trigger of leadflow.notification';

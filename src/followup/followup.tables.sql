@@ -1,3 +1,81 @@
+-- What is to be delivered to people: the outbox. A row is written in the
+-- transaction that causes it:
+--     INSERT INTO leadflow.notification AS n (kind, rep_id, subject, body, payload, dedup_key)
+--     VALUES (…) ON CONFLICT (dedup_key) DO NOTHING
+-- and a worker delivers it once that has committed.
+
+CREATE TABLE IF NOT EXISTS leadflow.recipient (
+    role text PRIMARY KEY CHECK (char_length(role) <= 200),
+    name text,
+    address text
+);
+COMMENT ON TABLE leadflow.recipient IS 'where notices to a role go (通知先)';
+COMMENT ON COLUMN leadflow.recipient.role IS 'role, as notices name it: inside_sales, marketing, or the owner of a list (ロール)';
+COMMENT ON COLUMN leadflow.recipient.name IS 'name, as in 〇〇様 (名称)';
+COMMENT ON COLUMN leadflow.recipient.address IS 'e-mail address, or what the channel has instead; without one nothing can be delivered (送信先)';
+
+IF first_time THEN
+    INSERT INTO leadflow.recipient (role, name)
+    VALUES ('inside_sales', 'インサイドセールス'), ('marketing', 'マーケティング部')
+    ON CONFLICT (role) DO NOTHING;
+END IF;
+
+CREATE TABLE IF NOT EXISTS leadflow.notification (
+    notification_id bigserial PRIMARY KEY,
+    kind text NOT NULL,
+    channel text NOT NULL DEFAULT 'mail' CHECK (char_length(channel) BETWEEN 1 AND 100),
+    rep_id bigint REFERENCES leadflow.rep,
+    role text,
+    address text,
+    lead_id bigint,
+    list_id bigint REFERENCES leadflow.list,
+    subject text,
+    body text,
+    payload jsonb NOT NULL DEFAULT '{}',
+    dedup_key text UNIQUE CHECK (char_length(dedup_key) <= 600),
+    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'claimed', 'sent', 'failed', 'dead')),
+    due_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    claimed_by text,
+    claimed_until timestamptz CHECK ((state = 'claimed') = (claimed_until IS NOT NULL)),
+    last_error text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    sent_at timestamptz CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
+    CHECK (num_nonnulls(rep_id, role, address) > 0)
+);
+COMMENT ON TABLE leadflow.notification IS 'notices and mails to be delivered, and those that were (通知)';
+COMMENT ON COLUMN leadflow.notification.notification_id IS 'key';
+COMMENT ON COLUMN leadflow.notification.kind IS 'what it is about: a kind of reminder, mail, … (種別)';
+COMMENT ON COLUMN leadflow.notification.channel IS 'how it is delivered: mail, slack, …; workers take those of theirs (送信方法)';
+COMMENT ON COLUMN leadflow.notification.rep_id IS 'rep it is for (宛先の担当者)';
+COMMENT ON COLUMN leadflow.notification.role IS 'role it is for, of leadflow.recipient (宛先のロール)';
+COMMENT ON COLUMN leadflow.notification.address IS 'address it goes to; that of the rep or the role when null (宛先)';
+COMMENT ON COLUMN leadflow.notification.lead_id IS 'lead it is about, when it is one (リード)';
+COMMENT ON COLUMN leadflow.notification.list_id IS 'list it is about (リスト)';
+COMMENT ON COLUMN leadflow.notification.subject IS 'subject, one line (件名)';
+COMMENT ON COLUMN leadflow.notification.body IS 'text (本文)';
+COMMENT ON COLUMN leadflow.notification.payload IS 'the same for programs';
+COMMENT ON COLUMN leadflow.notification.dedup_key IS 'what there is only one notice of; null for as many as there are';
+COMMENT ON COLUMN leadflow.notification.state IS 'pending, claimed by a worker, sent, failed and to be tried again, dead: not tried any more (状態)';
+COMMENT ON COLUMN leadflow.notification.due_at IS 'not delivered before this (送信予定日時)';
+COMMENT ON COLUMN leadflow.notification.expires_at IS 'not delivered from then on: it would be of no use any more; null for never (有効期限)';
+COMMENT ON COLUMN leadflow.notification.attempts IS 'how often it was claimed (試行回数)';
+COMMENT ON COLUMN leadflow.notification.claimed_by IS 'worker that claimed it last';
+COMMENT ON COLUMN leadflow.notification.claimed_until IS 'when its lease runs out and others may claim it';
+COMMENT ON COLUMN leadflow.notification.last_error IS 'why the last attempt failed (エラー)';
+COMMENT ON COLUMN leadflow.notification.created_at IS 'when it was written (登録日時)';
+COMMENT ON COLUMN leadflow.notification.sent_at IS 'when it was delivered (送信日時)';
+
+-- lead_id has no foreign key, so that what was delivered outlives its lead
+CREATE INDEX IF NOT EXISTS notification_due ON leadflow.notification (due_at, notification_id) WHERE state IN ('pending', 'failed');
+CREATE INDEX IF NOT EXISTS notification_expires ON leadflow.notification (expires_at) WHERE state IN ('pending', 'failed') AND expires_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS notification_claimed ON leadflow.notification (claimed_until) WHERE state = 'claimed';
+CREATE INDEX IF NOT EXISTS notification_lead ON leadflow.notification (lead_id) WHERE lead_id IS NOT NULL;
+
+CREATE OR REPLACE TRIGGER notification_queued AFTER INSERT ON leadflow.notification
+    REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.notification_queued();
+
 -- When things happen by themselves.
 
 CREATE TABLE IF NOT EXISTS leadflow.schedule (
