@@ -267,6 +267,12 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	return types[argument];
 }
 
+char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
 /*
  * As the owner of the tables a trigger must not read rows that anybody else
  * makes up: on another table, who made it could have code of their own run.

@@ -89,6 +89,9 @@ extern List *SpiNames(const char *sql);
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
 
+/* An argument of type text; NULL when null. */
+extern char *TextArgument(FunctionCallInfo fcinfo, int argument);
+
 /* The data of a trigger of a table of leadflow; an error for a function that is called otherwise. */
 extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo, const char *table);
 

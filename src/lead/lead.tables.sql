@@ -102,6 +102,7 @@ COMMENT ON COLUMN leadflow.lead.merged_into IS 'lead this one was merged into (�
 -- dump unrestorable.
 CREATE INDEX IF NOT EXISTS lead_email ON leadflow.lead (email);
 CREATE INDEX IF NOT EXISTS lead_external_id ON leadflow.lead (external_id);
+CREATE INDEX IF NOT EXISTS lead_company ON leadflow.lead (company);
 CREATE INDEX IF NOT EXISTS lead_rep ON leadflow.lead (rep_id);
 
 CREATE OR REPLACE TRIGGER lead_updated BEFORE UPDATE ON leadflow.lead
@@ -116,7 +117,8 @@ CREATE TABLE IF NOT EXISTS leadflow.visit (
     entry_url text,
     referrer text,
     fields jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (lead_id, visit_id)
+    -- the last visit of a lead is found without reading them
+    PRIMARY KEY (lead_id, visit_id) INCLUDE (visited_at)
 );
 COMMENT ON TABLE leadflow.visit IS 'web sessions of leads (トラッキング)';
 COMMENT ON COLUMN leadflow.visit.lead_id IS 'lead (リード)';

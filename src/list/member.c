@@ -18,12 +18,8 @@ PG_FUNCTION_INFO_V1(remove_from_list);
 /* Unknown ids an error message names */
 #define SHOWN_IDS	5
 
-/*
- * The leads an argument names: verbs are declared twice, for a leadset and for
- * a segment, which is evaluated as of the time of the change.
- */
-static Datum
-argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, TimestampTz at)
+Datum
+ArgumentLeads(FunctionCallInfo fcinfo, int argument, const LeadList *list, TimestampTz at)
 {
 	Datum		leads;
 
@@ -39,12 +35,6 @@ argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, Time
 	leads = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(argument)), at, list->zone);
 	PopActiveSnapshot();
 	return leads;
-}
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 /* A hold ends after it begins. */
@@ -130,7 +120,7 @@ add_body(FunctionCallInfo fcinfo, void *result)
 	int64		added;
 
 	RequireOpen(list);
-	leads = argument_leads(fcinfo, 1, list, at);
+	leads = ArgumentLeads(fcinfo, 1, list, at);
 	require_leads(leads);
 	notice_unreachable(leads);
 
@@ -141,7 +131,7 @@ add_body(FunctionCallInfo fcinfo, void *result)
 
 	AddTimeArg(&args, at);
 	AddTextArg(&args, list->zone);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	added = SpiRun("INSERT INTO leadflow.member AS m"
 				   " (lead_id, list_id, entered_at, entered_reason, due_on)"
 				   " SELECT u.lead_id, $1, $3, $5,"
@@ -177,9 +167,9 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 	int64		removed;
 
 	AddBigintArg(&args, list->list_id);
-	AddArg(&args, LeadflowType("leadset"), argument_leads(fcinfo, 1, list, at));
+	AddArg(&args, LeadflowType("leadset"), ArgumentLeads(fcinfo, 1, list, at));
 	AddTimeArg(&args, at);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, INTERVALOID);
 	else
@@ -196,7 +186,8 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 					 " SELECT lead_id, $1,"
 					 " leadflow.instant(leadflow.local_time($3, $6) + $5, $6), $4 FROM gone"
 					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
-					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
+					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user,"
+					 " worked = false",
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);
