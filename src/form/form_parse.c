@@ -233,6 +233,8 @@ check_choices(FormParser *parser, const FormField *field)
 	{
 		FormChoice *choice = lfirst(lc);
 
+		if (choice->only_lists != NIL && choice->except_lists != NIL)
+			reject(parser, choice->location, "a choice is only for some lists or for all except some");
 		if ((choice->effective || choice->closes) && field->type == FORM_MULTISELECT)
 			reject(parser, choice->location, "only one of several choices can be a result");
 		for_each_cell(other, field->choices, lnext(field->choices, lc))

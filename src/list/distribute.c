@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "funcapi.h"
+#include "lead/lead.h"
 #include "leadset/leadset.h"
 #include "lexer.h"
 #include "list/assign.h"
@@ -564,7 +565,7 @@ read_candidates(Distribution *d, FunctionCallInfo fcinfo, int segment)
 	if (PG_ARGISNULL(segment))
 		AddNullArg(&args, LeadflowType("leadset"));
 	else
-		AddArg(&args, LeadflowType("leadset"), ArgumentLeads(fcinfo, segment, d->list, d->as_of));
+		AddArg(&args, LeadflowType("leadset"), LeadsArgument(fcinfo, segment, d->as_of, d->list->zone));
 	d->n = SpiRun("SELECT m.lead_id, m.member_id, m.rep_id, m.entered_at"
 				  " FROM leadflow.member AS m WHERE m.list_id = $1 AND " WORKABLE " AND " NOBODYS
 				  " AND ($2 IS NULL OR leadflow.contains($2, m.lead_id)) AND " REACHABLE
