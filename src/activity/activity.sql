@@ -79,6 +79,9 @@ CREATE FUNCTION leadflow.set_deal_stage(deal bigint, stage text, reason text DEF
 COMMENT ON FUNCTION leadflow.set_deal_stage(bigint, text, text, boolean) IS
     'move a deal to another stage, with a reason; returns its lead, both stages and when it was closed, if it is';
 
+CREATE FUNCTION leadflow.deal_moves() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.deal_moves() IS 'trigger of leadflow.deal';
 CREATE FUNCTION leadflow.deal_changed() RETURNS trigger
     AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION leadflow.deal_changed() IS 'trigger of leadflow.deal';

@@ -127,6 +127,7 @@ CREATE TABLE IF NOT EXISTS leadflow.deal (
     external_id text,
     name text NOT NULL,
     stage text NOT NULL REFERENCES leadflow.deal_stage ON UPDATE CASCADE,
+    stage_since timestamptz,
     amount numeric,
     rep_id bigint REFERENCES leadflow.rep,
     opened_at timestamptz NOT NULL DEFAULT now(),
@@ -148,6 +149,7 @@ COMMENT ON COLUMN leadflow.deal.deal_id IS 'key, together with lead_id';
 COMMENT ON COLUMN leadflow.deal.external_id IS 'id in another system (外部ID)';
 COMMENT ON COLUMN leadflow.deal.name IS 'name (商談名)';
 COMMENT ON COLUMN leadflow.deal.stage IS 'stage (商談ステージ)';
+COMMENT ON COLUMN leadflow.deal.stage_since IS 'since when it has been at this stage; one that is given with a new deal says that it comes with its history (ステージ変更日時)';
 COMMENT ON COLUMN leadflow.deal.amount IS 'amount (金額)';
 COMMENT ON COLUMN leadflow.deal.rep_id IS 'rep in charge (担当者)';
 COMMENT ON COLUMN leadflow.deal.opened_at IS 'when it was opened (商談開始日時)';
@@ -194,6 +196,11 @@ CREATE INDEX IF NOT EXISTS deal_change_changed_at ON leadflow.deal_change (chang
 
 CREATE OR REPLACE TRIGGER deal_updated BEFORE UPDATE ON leadflow.deal
     FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION leadflow.note_update();
+CREATE OR REPLACE TRIGGER deal_arrives BEFORE INSERT ON leadflow.deal
+    FOR EACH ROW WHEN (NEW.stage_since IS NULL) EXECUTE FUNCTION leadflow.deal_moves();
+CREATE OR REPLACE TRIGGER deal_moves BEFORE UPDATE ON leadflow.deal
+    FOR EACH ROW WHEN (NEW.stage <> OLD.stage AND NEW.stage_since IS NOT DISTINCT FROM OLD.stage_since)
+    EXECUTE FUNCTION leadflow.deal_moves();
 CREATE OR REPLACE TRIGGER deal_opened AFTER INSERT ON leadflow.deal
     REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.deal_changed();
 CREATE OR REPLACE TRIGGER deal_changed AFTER UPDATE ON leadflow.deal

@@ -15,21 +15,54 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+PG_FUNCTION_INFO_V1(deal_moves);
 PG_FUNCTION_INFO_V1(deal_changed);
 PG_FUNCTION_INFO_V1(task_changes);
 PG_FUNCTION_INFO_V1(set_deal_stage);
+
+/* Is there such a stage? One that is not was renamed, which moves no deal. */
+static bool
+stage_exists(const char *stage)
+{
+	SpiArgs		args = {0};
+	OwnerFrame	frame = EnterAsOwner();
+	bool		exists;
+
+	AddTextArg(&args, stage);
+	exists = SpiRun("SELECT FROM leadflow.deal_stage WHERE name = $1", &args) > 0;
+	LeaveAsOwner(frame);
+	return exists;
+}
+
+/* Before each row that has another stage: it has it from now on. */
+Datum
+deal_moves(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = RequireTrigger(fcinfo, "deal");
+	TupleDesc	descriptor = RelationGetDescr(trigger->tg_relation);
+	bool		is_new = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	HeapTuple	row = is_new ? trigger->tg_trigtuple : trigger->tg_newtuple;
+	int			column = SPI_fnumber(descriptor, "stage_since");
+	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	bool		isnull = false;
+
+	if (!is_new && !stage_exists(SPI_getvalue(trigger->tg_trigtuple, descriptor,
+											  SPI_fnumber(descriptor, "stage"))))
+		PG_RETURN_POINTER(row);
+	PG_RETURN_POINTER(heap_modify_tuple_by_cols(row, descriptor, 1, &column, &now, &isnull));
+}
 
 /*
  * The deals of the statement with what they were before; the rows before and
  * after come in the same order.
  */
 #define OPENED \
-	"SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, NULL::text AS from_stage," \
+	"SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, r.stage_since, NULL::text AS from_stage," \
 	" NULL::timestamptz AS was_closed_at FROM new_rows AS r"
 #define CHANGED \
-	"SELECT n.lead_id, n.deal_id, n.stage, n.closed_at, o.stage AS from_stage, o.closed_at AS was_closed_at" \
+	"SELECT n.lead_id, n.deal_id, n.stage, n.closed_at, n.stage_since, o.stage AS from_stage, o.closed_at AS was_closed_at" \
 	" FROM (SELECT r.stage, r.closed_at, row_number() OVER () AS n FROM old_rows AS r) AS o" \
-	" JOIN (SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, row_number() OVER () AS n" \
+	" JOIN (SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, r.stage_since, row_number() OVER () AS n" \
 	"  FROM new_rows AS r) AS n USING (n)"
 
 /* Of such a deal c, the stages; and is it closed and should not be, or the other way round? */
@@ -73,7 +106,7 @@ deal_changed(PG_FUNCTION_ARGS)
 					" (lead_id, deal_id, changed_by, from_stage, to_stage)"
 					" SELECT c.lead_id, c.deal_id, $1, c.from_stage, c.stage FROM (%s) AS c"
 					" LEFT JOIN leadflow.deal_stage AS o ON o.name = c.from_stage"
-					" WHERE c.from_stage IS NULL OR (c.from_stage <> c.stage AND o.name IS NOT NULL)"
+					" WHERE (c.from_stage IS NULL AND c.stage_since = now()) OR (c.from_stage <> c.stage AND o.name IS NOT NULL)"
 					" ORDER BY c.deal_id", changes), &args);
 	LeaveAsOwner(frame);
 	PG_RETURN_POINTER(NULL);
