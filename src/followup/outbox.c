@@ -79,13 +79,14 @@ claim(FunctionCallInfo fcinfo, int32 n, const char *condition)
 						   "  claimed_until = clock_timestamp() + $2"
 						   "  FROM next WHERE next.notification_id = n.notification_id RETURNING n.*)"
 						   " SELECT c.notification_id, c.kind, c.channel,"
-						   " coalesce(c.address, r.email, t.address,"
-						   "  (SELECT o.email FROM leadflow.rep AS o"
-						   "    WHERE o.db_role = c.role AND o.email IS NOT NULL ORDER BY o.rep_id LIMIT 1)),"
-						   " coalesce(r.name, t.name), c.rep_id, c.role, c.lead_id, c.list_id, c.subject,"
-						   " c.body, c.payload, c.attempts, c.claimed_until"
+						   " coalesce(c.address, r.email, t.address, o.email), coalesce(r.name, t.name, o.name),"
+						   " c.rep_id, c.role, c.lead_id, c.list_id, c.subject, c.body, c.payload,"
+						   " c.attempts, c.claimed_until"
 						   " FROM claimed AS c LEFT JOIN leadflow.rep AS r ON r.rep_id = c.rep_id"
 						   " LEFT JOIN leadflow.recipient AS t ON t.role = c.role"
+						   /* a role without an entry may be that of a rep */
+						   " LEFT JOIN LATERAL (SELECT e.name, e.email FROM leadflow.rep AS e"
+						   "  WHERE e.db_role = c.role ORDER BY e.email IS NULL, e.rep_id LIMIT 1) AS o ON true"
 						   " ORDER BY c.due_at, c.notification_id", condition), &args);
 	for (uint64 row = 0; row < rows; row++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row]);
@@ -147,7 +148,10 @@ claim_notifications(PG_FUNCTION_ARGS)
 
 /* ---- what became of it ---------------------------------------------------------- */
 
-/* What was delivered was, whoever holds the claim by now. */
+/*
+ * What was delivered was, whoever holds the claim by now. What a lead was sent
+ * stays known when the outbox is cleared.
+ */
 Datum
 ack(PG_FUNCTION_ARGS)
 {
@@ -156,9 +160,17 @@ ack(PG_FUNCTION_ARGS)
 	int64		rows;
 
 	AddArg(&args, INT8ARRAYOID, PG_GETARG_DATUM(0));
-	rows = SpiRun("UPDATE leadflow.notification SET state = 'sent', sent_at = clock_timestamp(),"
-				  " claimed_until = NULL, last_error = NULL"
-				  " WHERE notification_id = ANY ($1) AND state <> 'sent' AND attempts > 0", &args);
+	SpiRun("WITH sent AS (UPDATE leadflow.notification AS n SET state = 'sent', sent_at = now(),"
+		   "  claimed_until = NULL, last_error = NULL"
+		   "  WHERE n.notification_id = ANY ($1) AND n.state <> 'sent' AND n.attempts > 0 RETURNING n.*),"
+		   " noted AS (INSERT INTO leadflow.mail AS m"
+		   "   (lead_id, mailing_id, template, subject, address, sent_at)"
+		   "  SELECT l.lead_id, g.mailing_id, s.payload ->> 'template', s.subject, s.address, s.sent_at"
+		   "  FROM sent AS s JOIN leadflow.lead AS l USING (lead_id)"
+		   "  LEFT JOIN leadflow.mailing AS g ON to_jsonb(g.mailing_id) = s.payload -> 'mailing_id'"
+		   "  WHERE s.kind = 'mail')"
+		   " SELECT count(*) FROM sent", &args);
+	rows = SpiBigint(1, 1);
 	LeaveSpi(frame);
 	PG_RETURN_INT64(rows);
 }
@@ -180,7 +192,8 @@ fail(PG_FUNCTION_ARGS)
 	AddTextArg(&args, worker_name(fcinfo, 3));
 	rows = SpiRun("UPDATE leadflow.notification"
 				  " SET state = CASE WHEN $3 OR attempts >= " MAX_ATTEMPTS " THEN 'dead' ELSE 'failed' END,"
-				  " due_at = clock_timestamp() + interval '1 minute' * power(2, attempts - 1),"
+				  " due_at = CASE WHEN $3 OR attempts >= " MAX_ATTEMPTS " THEN due_at"
+				  "  ELSE clock_timestamp() + interval '1 minute' * power(2, attempts - 1) END,"
 				  " claimed_until = NULL, last_error = $2"
 				  " WHERE notification_id = ANY ($1) AND state = 'claimed' AND claimed_by = $4", &args);
 	LeaveSpi(frame);

@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS leadflow.rep (
     weekly_capacity integer CHECK (weekly_capacity >= 0),
     away_from date,
     away_until date,
-    active boolean NOT NULL DEFAULT true
+    active boolean NOT NULL DEFAULT true,
+    manager_id bigint REFERENCES leadflow.rep
 );
 COMMENT ON TABLE leadflow.rep IS 'sales people (営業担当者)';
 COMMENT ON COLUMN leadflow.rep.rep_id IS 'key';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN leadflow.rep.weekly_capacity IS 'leads the rep can take on a w
 COMMENT ON COLUMN leadflow.rep.away_from IS 'first day of an absence (不在開始日)';
 COMMENT ON COLUMN leadflow.rep.away_until IS 'last day of an absence (不在終了日)';
 COMMENT ON COLUMN leadflow.rep.active IS 'takes part in distributions (有効)';
+COMMENT ON COLUMN leadflow.rep.manager_id IS 'rep who is told what this one has left to do (上長)';
 
 CREATE TABLE IF NOT EXISTS leadflow.campaign (
     campaign_id bigserial PRIMARY KEY,
