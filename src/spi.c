@@ -19,9 +19,8 @@
 #include "utils/syscache.h"
 #include "zone.h"
 
-/* Set a parameter until the frame is left. */
-static void
-pin(const char *name, const char *value)
+void
+PinSetting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
@@ -43,11 +42,11 @@ EnterSpi(bool everything)
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
-	pin("search_path", "pg_catalog, pg_temp");
+	PinSetting("search_path", "pg_catalog, pg_temp");
 	/* a segment of many conditions would take longer to compile than to run */
-	pin("jit", "off");
+	PinSetting("jit", "off");
 	if (everything)
-		pin("row_security", "off");
+		PinSetting("row_security", "off");
 	SPI_connect();
 
 	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))

@@ -97,6 +97,7 @@ typedef struct Firing
 	Datum		leads;			/* leadset: those of the rows for which it does something */
 	TimestampTz at;
 	char	   *zone;
+	int			deeds;			/* actions begun */
 	List	   *did;			/* of RuleDeed */
 } Firing;
 

@@ -7,6 +7,7 @@
 
 #include "activity/outcome.h"
 #include "catalog/pg_type.h"
+#include "followup/template.h"
 #include "form/form.h"
 #include "lead/lead_changes.h"
 #include "lexer.h"
@@ -285,7 +286,7 @@ perform_distribute(const RuleAction *action, Firing *firing)
 				  "  'waits for a rep on list \"' || l.name || '\"'), leadflow.leadset_agg(m.lead_id)"
 				  " FROM leadflow.unnest($2) AS u (lead_id) JOIN leadflow.member AS m USING (lead_id)"
 				  " JOIN leadflow.list AS l USING (list_id) LEFT JOIN leadflow.rep AS r ON r.rep_id = m.rep_id"
-				  " WHERE l.name = $1 AND m.left_at IS NULL AND $3 IS NOT NULL GROUP BY 1 ORDER BY 1", &args);
+				  " WHERE l.name = $1 AND m.left_at IS NULL GROUP BY 1 ORDER BY 1", &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
 		RuleDeed   *deed = palloc(sizeof(RuleDeed));
@@ -320,8 +321,7 @@ perform_set(const RuleAction *action, Firing *firing)
 	AddArg(&args, LeadflowType("leadset"), firing->leads);
 	AddArg(&args, JSONBOID, JsonbPGetDatum(action->object));
 	SpiRun("SELECT FROM leadflow.update_leads($1, $2 -> 'set')", &args);
-	SpiRun("SELECT 'set ' || string_agg(e.key || ' to ' || e.value, ', ') FROM jsonb_each($2 -> 'set') AS e"
-		   " WHERE $1 IS NOT NULL", &args);
+	SpiRun("SELECT 'set ' || string_agg(e.key || ' to ' || e.value, ', ') FROM jsonb_each($2 -> 'set') AS e", &args);
 	add_deed(firing, firing->leads, SpiText(1, 1));
 }
 
@@ -349,17 +349,6 @@ check_outcome(RuleAction *action)
 	" (SELECT m.rep_id FROM leadflow.member AS m WHERE m.lead_id = g.lead_id AND m.left_at IS NULL" \
 	"  AND m.rep_id IS NOT NULL ORDER BY m.assigned_at DESC NULLS LAST, m.member_id DESC LIMIT 1)," \
 	" (SELECT l.rep_id FROM leadflow.lead AS l WHERE l.lead_id = g.lead_id))"
-
-/* The rows of the firing that it does something for */
-#define FIRING_ROWS \
-	"leadflow.rule_log AS g WHERE g.log_id = ANY ($1) AND leadflow.contains($2, g.lead_id)"
-
-static void
-add_firing(SpiArgs *args, const Firing *firing)
-{
-	AddArg(args, INT8ARRAYOID, firing->rows);
-	AddArg(args, LeadflowType("leadset"), firing->leads);
-}
 
 static void
 push_text(JsonbParseState **state, const char *key, char *text)
@@ -401,9 +390,11 @@ make_outcomes(Firing *firing, OutcomeKind kind, Jsonb *document)
 	uint64		rows;
 	Outcome   **outcomes;
 
-	add_firing(&args, firing);
+	AddArg(&args, INT8ARRAYOID, firing->rows);
+	AddArg(&args, LeadflowType("leadset"), firing->leads);
 	rows = SpiRun("SELECT g.lead_id, (g.detail ->> 'activity_id')::bigint, (g.detail ->> 'list_id')::bigint, "
-				  REP_IN_CHARGE " FROM " FIRING_ROWS " ORDER BY g.log_id", &args);
+				  REP_IN_CHARGE " FROM leadflow.rule_log AS g"
+				  " WHERE g.log_id = ANY ($1) AND leadflow.contains($2, g.lead_id) ORDER BY g.log_id", &args);
 	outcomes = palloc(rows * sizeof(Outcome *));
 	for (uint64 row = 1; row <= rows; row++)
 	{
@@ -462,64 +453,222 @@ static void
 check_notify(RuleAction *action)
 {
 	char	   *to = text_of(action, "notify");
+	char	   *template = text_of(action, "template");
 
 	if (strcmp(to, "rep") != 0 && strchr(to, '@') == NULL)
 		require_name("rep", to, "leadflow.rep");
+	if (template != NULL && (get(action, "subject") != NULL || get(action, "body") != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"notify\" has a template, and so no subject or body of its own")));
+	if (template != NULL)
+		(void) CompileTemplate(LoadTemplate(template, "lead"));
 }
 
-/* One notice for a row of the log, whatever else happens. */
+/* What a notice says, as SQL over l, the lead, r, its rep, t, the list, and $2, the zone. */
+static TemplateSql
+notice_text(const RuleAction *action, const Firing *firing)
+{
+	char	   *template = text_of(action, "template");
+	char	   *subject = text_of(action, "subject");
+	char	   *body = text_of(action, "body");
+	TemplateSql text;
+
+	if (template != NULL)
+		return CompileTemplate(LoadTemplate(template, "lead"));
+	text.subject = psprintf("concat_ws(' ', %s, l.company, l.last_name, l.first_name)",
+							quote_literal_cstr(subject ? subject : firing->rule->name));
+	text.body = quote_literal_cstr(body ? body : firing->rule->name);
+	text.missing = "'{}'::text[]";
+	return text;
+}
+
+/* One notice for each row of the log. */
 static void
 perform_notify(const RuleAction *action, Firing *firing)
 {
 	SpiArgs		args = {0};
 	char	   *to = text_of(action, "notify");
+	char	   *channel = text_of(action, "channel");
+	TemplateSql text = notice_text(action, firing);
+	bool		in_charge = strcmp(to, "rep") == 0;
 	Datum		told;
+	Datum		incomplete;
 	bool		isnull;
 
-	add_firing(&args, firing);
-	AddTextArg(&args, to);
-	AddTextArg(&args, text_of(action, "subject"));
-	AddTextArg(&args, text_of(action, "body"));
-	AddTextArg(&args, text_of(action, "channel"));
+	AddArg(&args, INT8ARRAYOID, firing->rows);
+	AddTextArg(&args, firing->zone);
+	AddArg(&args, LeadflowType("leadset"), firing->leads);
+	AddTextArg(&args, in_charge ? NULL : to);
+	AddTextArg(&args, channel);
+	AddTextArg(&args, text_of(action, "template"));
 	AddTextArg(&args, firing->rule->name);
 	AddTimeArg(&args, firing->at);
-	SpiRun("WITH notice AS (INSERT INTO leadflow.notification AS t"
-		   " (kind, channel, rep_id, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
-		   " SELECT 'rule', coalesce($6, 'mail'), w.rep_id, CASE WHEN w.rep_id IS NULL THEN $3 END, g.lead_id,"
-		   "  (g.detail ->> 'list_id')::bigint,"
-		   "  concat_ws(' ', $4, nullif(concat_ws(' ', l.company, l.last_name, l.first_name), '')),"
-		   "  coalesce($5, $7),"
-		   "  g.detail || jsonb_build_object('rule', $7, 'cause', g.cause, 'lead_id', g.lead_id),"
-		   "  format('rule %s', g.log_id), $8"
-		   " FROM (SELECT g.*, CASE WHEN $3 = 'rep' THEN " REP_IN_CHARGE
-		   "   ELSE (SELECT r.rep_id FROM leadflow.rep AS r WHERE r.name = $3) END AS rep_id"
-		   "  FROM " FIRING_ROWS ") AS w JOIN leadflow.rule_log AS g ON g.lead_id = w.lead_id AND g.log_id = w.log_id"
-		   " JOIN leadflow.lead AS l ON l.lead_id = g.lead_id"
-		   " WHERE w.rep_id IS NOT NULL OR $3 LIKE '%@%'"
-		   " RETURNING t.lead_id)"
-		   " SELECT leadflow.leadset_agg(lead_id) FROM notice", &args);
+	AddBigintArg(&args, firing->deeds);
+	SpiRun(psprintf("WITH addressed AS MATERIALIZED (SELECT g.*, %s AS rep_id FROM leadflow.rule_log AS g"
+					"  WHERE g.log_id = ANY ($1) AND leadflow.contains($3, g.lead_id)),"
+					" written AS (SELECT g.*, %s AS subject, %s AS body, cardinality(%s) > 0 AS incomplete"
+					"  FROM addressed AS g JOIN leadflow.lead AS l USING (lead_id)"
+					"  LEFT JOIN leadflow.list AS t ON t.list_id = (g.detail ->> 'list_id')::bigint"
+					"  LEFT JOIN leadflow.rep AS r ON r.rep_id = g.rep_id),"
+					" notice AS (INSERT INTO leadflow.notification AS n"
+					"   (kind, channel, rep_id, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
+					"  SELECT 'rule', coalesce($5, (SELECT e.channel FROM leadflow.template AS e WHERE e.name = $6), 'mail'),"
+					"   w.rep_id, CASE WHEN w.rep_id IS NULL THEN $4 END, w.lead_id, (w.detail ->> 'list_id')::bigint,"
+					"   w.subject, w.body, w.detail || jsonb_strip_nulls(jsonb_build_object('rule', $7, 'cause', w.cause,"
+					"    'lead_id', w.lead_id, 'template', $6)), format('rule %%s %%s', w.log_id, $9), $8"
+					"  FROM written AS w WHERE NOT w.incomplete AND (w.rep_id IS NOT NULL OR $4 LIKE '%%@%%')"
+					"  RETURNING n.lead_id)"
+					" SELECT (SELECT leadflow.leadset_agg(lead_id) FROM notice),"
+					"  (SELECT leadflow.leadset_agg(lead_id) FROM written WHERE incomplete)",
+					in_charge ? REP_IN_CHARGE : "(SELECT e.rep_id FROM leadflow.rep AS e WHERE e.name = $4)",
+					text.subject, text.body, text.missing), &args);
 	told = SpiDatum(1, 1, &isnull);
-	add_deed(firing, told, psprintf("notified %s", strcmp(to, "rep") == 0 ? "the rep in charge" : to));
-	add_deed(firing, without(firing->leads, told), "notified nobody: no rep is in charge");
+	incomplete = SpiDatum(1, 2, &isnull);
+	add_deed(firing, told, psprintf("notified %s", in_charge ? "the rep in charge" : to));
+	add_deed(firing, incomplete, "notified nobody: the template has fields without a value");
+	add_deed(firing, without(without(firing->leads, told), incomplete), "notified nobody: no rep is in charge");
 }
 
+static void
+check_mail(RuleAction *action)
+{
+	(void) CompileTemplate(LoadTemplate(text_of(action, "mail"), "lead"));
+}
+
+/* Who must not be mailed is not. */
 static void
 perform_mail(const RuleAction *action, Firing *firing)
 {
 	SpiArgs		args = {0};
-	Datum		mailed;
+	char	   *template = text_of(action, "mail");
+	uint64		rows;
 	bool		isnull;
 
-	add_firing(&args, firing);
-	AddTextArg(&args, text_of(action, "mail"));
-	AddTextArg(&args, text_of(action, "body"));
-	AddTextArg(&args, firing->rule->name);
+	AddArg(&args, LeadflowType("leadset"), firing->leads);
+	AddTextArg(&args, template);
 	AddTimeArg(&args, firing->at);
-	SpiRun("WITH notice AS (INSERT INTO leadflow.notification AS t"
-		   " (kind, channel, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
-		   " SELECT 'mail', 'mail', l.email, g.lead_id, (g.detail ->> 'list_id')::bigint, $3, $4,"
-		   "  jsonb_build_object('rule', $5, 'cause', g.cause), format('rule %s mail', g.log_id), $6"
-		   " FROM " FIRING_ROWS ") SELECT 1", &args);
-	(void) mailed;
-	(void) isnull;
+	rows = SpiRun("SELECT q.outcome, q.lead_ids FROM leadflow.queue_mail($1, $2, send_at => $3) AS q", &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		RuleDeed   *deed = palloc(sizeof(RuleDeed));
+		char	   *outcome = SpiText(row, 1);
+
+		deed->line = strcmp(outcome, "queued") == 0 ? psprintf("queued mail \"%s\"", template) :
+			psprintf("mail \"%s\" not queued: %s", template, outcome);
+		deed->leads = SpiDatum(row, 2, &isnull);
+		firing->did = lappend(firing->did, deed);
+	}
+}
+
+/* ---- reading and doing -------------------------------------------------------------------------------- */
+
+static const ActionKind kinds[] = {
+	{"add_to_list", "add_to_list text required; reason text", check_list, perform_add},
+	{"remove_from_list", "remove_from_list text required; reason text; hold_for text", check_remove, perform_remove},
+	{"assign", "assign text required; list text; reason text", check_assign, perform_assign},
+	{"distribute", "distribute radio('even', 'weighted', 'least_loaded', 'sticky', 'rules') required; list text; reps multiselect",
+	check_distribute, perform_distribute},
+	{"set", NULL, check_set, perform_set},
+	{"create_task", "create_task text required; due_in integer; rep text; note textarea", check_outcome, perform_task},
+	{"open_deal", "open_deal text required; stage text; amount number min 0; rep text; close_in integer; note textarea",
+	check_outcome, perform_deal},
+	{"notify", "notify text required; template text; subject text; body textarea; channel text", check_notify, perform_notify},
+	{"mail", "mail text required", check_mail, perform_mail}
+};
+
+static RuleAction *
+read_action(JsonbValue *value, int position)
+{
+	RuleAction *action = palloc0(sizeof(RuleAction));
+	List	   *known = NIL;
+	List	   *violations;
+	StringInfoData detail;
+	JsonbIterator *iterator;
+	JsonbValue	key;
+
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("action %d of the rule is no JSON object", position),
+				 errhint("Write it as {\"add_to_list\": \"...\"}.")));
+	action->object = JsonbValueToJsonb(value);
+	for (size_t i = 0; i < lengthof(kinds); i++)
+	{
+		known = lappend(known, unconstify(char *, kinds[i].word));
+		if (action->kind == NULL && get(action, kinds[i].word) != NULL)
+			action->kind = &kinds[i];
+	}
+	if (action->kind == NULL)
+	{
+		const char *word = "";
+		const char *nearest;
+
+		iterator = JsonbIteratorInit(&action->object->root);
+		(void) JsonbIteratorNext(&iterator, &key, true);
+		if (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+			word = pnstrdup(key.val.string.val, key.val.string.len);
+		nearest = NearestName(word, known);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("action %d of the rule is unknown: \"%s\"", position, word),
+				 errdetail("Actions are add_to_list, remove_from_list, assign, distribute, set, create_task, open_deal, notify and mail."),
+				 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
+	}
+	if (action->kind->form == NULL)
+		return action;
+	violations = FormViolations(FormParse(action->kind->form), action->object, false, 0);
+	if (violations == NIL)
+		return action;
+	initStringInfo(&detail);
+	FormAppendViolations(&detail, violations);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("action %d of the rule, \"%s\", is not complete or has too much", position, action->kind->word),
+			 errdetail_internal("%s", detail.data)));
+}
+
+List *
+ReadRuleActions(Jsonb *actions, const RuleEvent *event)
+{
+	List	   *read = NIL;
+	char	   *list = event->list;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_ARRAY(actions) || JB_ROOT_IS_SCALAR(actions) || JB_ROOT_COUNT(actions) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the actions of a rule must be a JSON array of at least one"),
+				 errhint("Write them as [{\"add_to_list\": \"...\"}, {\"notify\": \"rep\"}].")));
+	iterator = JsonbIteratorInit(&actions->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		RuleAction *action;
+
+		if (token != WJB_ELEM)
+			continue;
+		action = read_action(&value, list_length(read) + 1);
+
+		/* who is put on a list is then given to a rep there */
+		if (strstr(action->kind->word, "_list") != NULL)
+			action->list = text_of(action, action->kind->word);
+		else
+			action->list = text_of(action, "list");
+		if (action->list == NULL)
+			action->list = list;
+		if (strcmp(action->kind->word, "add_to_list") == 0)
+			list = action->list;
+		action->kind->check(action);
+		read = lappend(read, action);
+	}
+	return read;
+}
+
+void
+PerformRuleAction(const RuleAction *action, Firing *firing)
+{
+	firing->deeds++;
+	action->kind->perform(action, firing);
 }

@@ -12,6 +12,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
 
 /* The words of an event; the first of each row says what kind it is. */
 static const struct
@@ -486,9 +487,8 @@ ReadRuleEvent(Jsonb *json)
 			break;
 		case EVENT_ENTERS_SEGMENT:
 		case EVENT_LEAVES_SEGMENT:
-			event->segment = SegmentDeparse(SegmentParse(text_of(json, words[word].word)));
 			PushFreshSnapshot();
-			RequireBinds(event->segment);
+			event->segment = SegmentText(DatumGetSegmentPP(NamedSegment(text_of(json, words[word].word))));
 			PopActiveSnapshot();
 			break;
 		case EVENT_DATE:
