@@ -107,6 +107,9 @@ CREATE INDEX IF NOT EXISTS lead_external_id ON leadflow.lead (external_id);
 CREATE INDEX IF NOT EXISTS lead_company ON leadflow.lead (company);
 CREATE INDEX IF NOT EXISTS lead_rep ON leadflow.lead (rep_id);
 
+CREATE OR REPLACE TRIGGER lead_updated BEFORE UPDATE ON leadflow.lead
+    FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION leadflow.note_update();
+
 CREATE TABLE IF NOT EXISTS leadflow.visit (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
     visit_id bigserial,

@@ -12,6 +12,7 @@
 #include "lead/lead.h"
 #include "lexer.h"
 #include "list/assign.h"
+#include "lead/lead.h"
 #include "list/list.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "funcapi.h"
+#include "lead/lead.h"
 #include "leadset/leadset.h"
 #include "lead/lead.h"
 #include "lexer.h"
