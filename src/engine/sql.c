@@ -79,8 +79,8 @@ put_lookup(SqlWriter *writer, const BoundNode *node, const char *alias)
 					 holds_for_null ? " is not true)" : "");
 }
 
-static char *
-column_sql(const SourceField *field, const char *alias)
+char *
+ColumnSql(const SourceField *field, const char *alias)
 {
 	return psprintf(field->is_enum ? "%s.%s::text" : "%s.%s", alias, field->column);
 }
@@ -93,11 +93,11 @@ put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKi
 	if (node->field->lookup_relation != NULL)
 		put_lookup(writer, node, alias);
 	else if (node->test == NULL)
-		put(writer, column_sql(node->field, alias));
+		put(writer, ColumnSql(node->field, alias));
 	else
 	{
 		/* a test may be several comparisons */
-		test = TestSql(node->test, column_sql(node->field, alias));
+		test = TestSql(node->test, ColumnSql(node->field, alias));
 		appendStringInfo(&writer->out, parent == SEGMENT_OR && strstr(test, " and ") ? "(%s)" : "%s",
 						 test);
 	}
@@ -197,6 +197,26 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 	}
 }
 
+char *
+RowSql(const BoundNode *row, const char *alias)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_row(&writer, row, alias, SEGMENT_BLOCK);
+	return writer.out.data;
+}
+
+char *
+RecordsSql(const Source *source, const BoundNode *row, bool time_known)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_records_where(&writer, source, row, time_known);
+	return writer.out.data;
+}
+
 /* ---- conditions on a lead ------------------------------------------------------ */
 
 /* The lead itself satisfies a row. */
@@ -216,8 +236,8 @@ put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued, Segmen
 }
 
 /* Are the source's records the leads of the universe, each its own and existing as it does? */
-static bool
-is_universe(const Source *source)
+bool
+IsUniverse(const Source *source)
 {
 	return strcmp(source->relation, LEAD_RELATION) == 0 &&
 		strcmp(source->lead_column, "lead_id") == 0 &&
@@ -242,8 +262,8 @@ put_block(SqlWriter *writer, const BoundNode *node)
 }
 
 /* The aggregate itself, over the records of a group. */
-static char *
-aggregate_sql(const BoundNode *node)
+char *
+AggregateSql(const BoundNode *node, const char *filter)
 {
 	const SourceField *field = node->field;
 	const char *column = field ? psprintf("r.%s", field->column) : "*";
@@ -252,16 +272,23 @@ aggregate_sql(const BoundNode *node)
 	switch (node->function)
 	{
 		case SEGMENT_COUNT:
-			return psprintf("count(%s%s)", node->distinct ? "distinct " : "", column);
+			return psprintf("count(%s%s)%s", node->distinct ? "distinct " : "", column, filter);
 		case SEGMENT_SUM:
-			return psprintf(inexact ? "coalesce(sum(%s::numeric), 0)" : "coalesce(sum(%s), 0)",
-							column);
+			return psprintf(inexact ? "coalesce(sum(%s::numeric)%s, 0)" : "coalesce(sum(%s)%s, 0)",
+							column, filter);
 		case SEGMENT_AVG:
-			return psprintf(inexact ? "avg(%s::numeric)" : "avg(%s)", column);
+			return psprintf(inexact ? "avg(%s::numeric)%s" : "avg(%s)%s", column, filter);
 		default:
-			return psprintf("%s(%s)", SegmentFunctionName(node->function),
-							column_sql(field, "r"));
+			return psprintf("%s(%s)%s", SegmentFunctionName(node->function),
+							ColumnSql(field, "r"), filter);
 	}
+}
+
+bool
+HoldsWithoutRecords(const BoundNode *node)
+{
+	return (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
+		TestHoldsForZero(node->test);
 }
 
 /*
@@ -273,9 +300,8 @@ static void
 put_aggregate(SqlWriter *writer, const BoundNode *node)
 {
 	const Source *source = node->source;
-	bool		by_failure = (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
-		TestHoldsForZero(node->test);
-	char	   *test = TestSql(node->test, aggregate_sql(node));
+	bool		by_failure = HoldsWithoutRecords(node);
+	char	   *test = TestSql(node->test, AggregateSql(node, ""));
 
 	put(writer, by_failure ? "not exists (" : "exists (");
 	writer->indent++;
@@ -393,7 +419,7 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, Segment
 			put(writer, "false");
 			break;
 		case SEGMENT_BLOCK:
-			if (is_universe(node->source))
+			if (IsUniverse(node->source))
 				put_lead_block(writer, node, two_valued, parent);
 			else
 				put_records(writer, node);
