@@ -366,7 +366,7 @@ sift(Sieve *sieve, FunctionCallInfo fcinfo, int64 lead_id)
 	}
 	if (first)
 	{
-		/* no field tells anything: its masks are as good for null as for any value */
+		/* none tells anything: its masks are of all terms */
 		memcpy(met, sieve->fields[0].masks, sieve->nwords * sizeof(uint64));
 	}
 

@@ -199,6 +199,15 @@ take_many(Reader *reader, int64 n)
 	return numbers;
 }
 
+/* A word of the set of all terms. */
+static uint64
+all_terms(const Sieve *sieve, int word)
+{
+	int			terms = sieve->nterms - word * 64;
+
+	return terms >= 64 ? ~UINT64CONST(0) : (UINT64CONST(1) << terms) - 1;
+}
+
 static void
 read_field(Reader *reader, Sieve *sieve, SieveField *field)
 {
@@ -208,8 +217,9 @@ read_field(Reader *reader, Sieve *sieve, SieveField *field)
 	for (int i = 1; i < field->nbounds; i++)
 		if (field->bounds[i] <= field->bounds[i - 1])
 			(void) take(reader, 1, 0);
-	field->tells = field->nbounds > 0 ||
-		memcmp(field->masks, field->masks + sieve->nwords, sieve->nwords * sizeof(uint64)) != 0;
+	for (int i = 0; i < (field->nbounds + 2) * sieve->nwords; i++)
+		if (field->masks[i] != all_terms(sieve, i % sieve->nwords))
+			field->tells = true;
 }
 
 static void
