@@ -18,6 +18,18 @@ CREATE FUNCTION leadflow.evaluate_all(segments leadflow.segment[], as_of timesta
 COMMENT ON FUNCTION leadflow.evaluate_all(leadflow.segment[], timestamptz, text) IS
     'the leads of segments, one row each, in one evaluation';
 
+CREATE FUNCTION leadflow.preview(segment leadflow.segment, as_of timestamptz DEFAULT now(), zone text DEFAULT NULL,
+    OUT leads bigint, OUT identified bigint, OUT mailable bigint, OUT sample bigint[], OUT per_part jsonb)
+    AS 'MODULE_PATHNAME', 'preview_segment' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000;
+COMMENT ON FUNCTION leadflow.preview(leadflow.segment, timestamptz, text) IS
+    'how many leads a segment has, how many of them have an e-mail address and may be mailed, some of them, and what each of its parts does';
+
+CREATE FUNCTION leadflow.explain_segment(segment leadflow.segment, as_of timestamptz DEFAULT now(), zone text DEFAULT NULL,
+    OUT part text, OUT way text, OUT step integer, OUT estimated bigint, OUT leads bigint, OUT ms numeric) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000 ROWS 10;
+COMMENT ON FUNCTION leadflow.explain_segment(leadflow.segment, timestamptz, text) IS
+    'evaluate a segment and tell how: its parts, the way the leads of each were got, and what that took';
+
 -- The pass over a source's records that serves many conditions at once.
 
 CREATE FUNCTION leadflow.sieve_add(internal, bigint, bigint[], VARIADIC "any") RETURNS internal

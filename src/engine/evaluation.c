@@ -260,8 +260,8 @@ weigh_together(Evaluation *evaluation)
 	}
 }
 
-void
-Weigh(Evaluation *evaluation)
+static void
+weigh(Evaluation *evaluation)
 {
 	ListCell   *lc;
 
@@ -356,8 +356,7 @@ end_step(Evaluation *evaluation, instr_time start)
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	*ms = INSTR_TIME_GET_MILLISEC(end);
-	evaluation->step_times = lappend(evaluation->step_times, ms);
-	evaluation->steps++;
+	evaluation->steps = lappend(evaluation->steps, ms);
 }
 
 /* Scan the source for this atom and all others that would have to be. */
@@ -373,7 +372,7 @@ scan_source(Evaluation *evaluation, const Source *source)
 
 		if (atom->source == source && atom->leads == NULL && !is_queried(evaluation, atom))
 		{
-			atom->step = evaluation->steps + 1;
+			atom->step = list_length(evaluation->steps) + 1;
 			atoms = lappend(atoms, atom);
 		}
 	}
@@ -403,7 +402,7 @@ AtomLeads(Evaluation *evaluation, Atom *atom)
 	if (atom->leads != NULL)
 		return atom->leads;
 	INSTR_TIME_SET_CURRENT(start);
-	atom->step = evaluation->steps + 1;
+	atom->step = list_length(evaluation->steps) + 1;
 	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
 	if (atom->leads != NULL)
 		atom->way = ATOM_PROVIDED;
@@ -474,7 +473,7 @@ probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 		return NULL;
 	leads = QueryLeads(atom->probe_sql, &evaluation->clock, array, evaluation->context);
 	atom->way = ATOM_PROBED;
-	atom->step = evaluation->steps + 1;
+	atom->step = list_length(evaluation->steps) + 1;
 	atom->candidates = candidates;
 	atom->found = ExpandedLeadsetCardinality(leads);
 	end_step(evaluation, start);
@@ -552,16 +551,9 @@ evaluate_or(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 	return leads;
 }
 
-/*
- * The leads of a part: those among the given ones, which are all in the
- * universe or are asked to be elsewhere; or, where none are given, all.
- */
 static ExpandedLeadset *
-evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
+evaluate_kind(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 {
-	check_stack_depth();
-	CHECK_FOR_INTERRUPTS();
-
 	switch (part->kind)
 	{
 		case PART_AND:
@@ -581,15 +573,39 @@ evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 	pg_unreachable();
 }
 
-ExpandedLeadset *
-EvaluatePart(Evaluation *evaluation, Part *root)
+/*
+ * The leads of a part: those among the given ones, or, where none are given,
+ * all. They may be outside of the universe where those among which they are may.
+ */
+static ExpandedLeadset *
+evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 {
 	ExpandedLeadset *leads;
 
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+
+	leads = evaluate_kind(evaluation, part, among);
+	part->asked = true;
+	if (evaluation->explain)
+		part->found = ExpandedLeadsetCardinality(leads);
+	return leads;
+}
+
+ExpandedLeadset *
+EvaluateAmong(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
+{
 	/* of a single atom there is nothing to choose */
 	if (list_length(evaluation->table.atoms) > 1)
-		Weigh(evaluation);
-	leads = evaluate_part(evaluation, root, NULL);
+		weigh(evaluation);
+	return evaluate_part(evaluation, part, among);
+}
+
+ExpandedLeadset *
+EvaluatePart(Evaluation *evaluation, Part *root)
+{
+	ExpandedLeadset *leads = EvaluateAmong(evaluation, root, NULL);
+
 	evaluation->waiting--;
 	return leads;
 }

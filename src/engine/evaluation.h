@@ -27,9 +27,11 @@ typedef struct Part
 	const BoundNode *node;		/* what it came from */
 	double		cost;			/* of what it needs, and */
 	double		rows;			/* how many leads it may have */
+	bool		asked;			/* has it been evaluated? */
+	int64		found;			/* leads that it gave; counted to explain */
 } Part;
 
-/* The records of a source, read one by one. */
+/* To read the records of a source one by one. */
 typedef struct SourceCost
 {
 	const Source *source;
@@ -48,8 +50,8 @@ typedef struct Evaluation
 	Atom	   *universe;		/* the live leads; NULL until needed */
 	List	   *source_costs;	/* of SourceCost */
 	bool		weighed;		/* are the costs of atoms known? */
-	int			steps;			/* statements run */
-	List	   *step_times;		/* of double *: their milliseconds */
+	bool		explain;		/* count what each part gives */
+	List	   *steps;			/* of double *: the milliseconds each took */
 } Evaluation;
 
 /* Needs a connection to SPI, as all below; everything is read under the active snapshot. */
@@ -61,10 +63,11 @@ extern Part *AddSegment(Evaluation *evaluation, const char *text);
 /* The leads of a segment that was added: a set of the caller's own. */
 extern ExpandedLeadset *EvaluatePart(Evaluation *evaluation, Part *root);
 
-/* For preview and explain. */
+/* The same of a part of one, among leads of the universe. */
+extern ExpandedLeadset *EvaluateAmong(Evaluation *evaluation, Part *part, ExpandedLeadset *among);
+
 extern Atom *UniverseAtom(Evaluation *evaluation);
 extern ExpandedLeadset *AtomLeads(Evaluation *evaluation, Atom *atom);
 extern ExpandedLeadset *CopyLeads(Evaluation *evaluation, ExpandedLeadset *leads);
-extern void Weigh(Evaluation *evaluation);
 
 #endif							/* LEADFLOW_EVALUATION_H */
