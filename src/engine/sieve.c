@@ -9,6 +9,10 @@
  */
 #include "postgres.h"
 
+#ifndef WIN32
+#include <sys/mman.h>
+#endif
+
 #include "catalog/pg_type.h"
 #include "engine/sieve_internal.h"
 #include "executor/nodeHash.h"
@@ -24,8 +28,8 @@ PG_FUNCTION_INFO_V1(sieve_serialize);
 PG_FUNCTION_INFO_V1(sieve_deserialize);
 PG_FUNCTION_INFO_V1(sieve_result);
 
-#define SH_PREFIX			sieve_chunks
-#define SH_ELEMENT_TYPE		Chunk
+#define SH_PREFIX			sieve_blocks
+#define SH_ELEMENT_TYPE		Block
 #define SH_KEY_TYPE			int64
 #define SH_KEY				key
 #define SH_HASH_KEY(tb, k)	((uint32) (((uint64) (k) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
@@ -38,13 +42,59 @@ PG_FUNCTION_INFO_V1(sieve_result);
 /* A state travels between processes in one value. */
 #define MAX_MEMORY	((Size) 512 * 1024 * 1024)
 
+#define MAX_SLAB	((Size) 8 * 1024 * 1024)
+#define HUGE_PAGE	((Size) 2 * 1024 * 1024)
+
 static void
 start_chunks(Sieve *sieve)
 {
 	MemoryContextReset(sieve->chunk_context);
-	sieve->chunks = sieve_chunks_create(sieve->chunk_context, 256, NULL);
+	sieve->blocks = sieve_blocks_create(sieve->chunk_context, 64, NULL);
 	sieve->latest = NULL;
+	sieve->nchunks = 0;
+	sieve->nfree = 0;
 	sieve->memory = 0;
+}
+
+/*
+ * Memory for chunks, the more the more there are. Records come in any order of
+ * leads, and most of the time would go into finding out where each page is; so
+ * the system is asked for large ones.
+ */
+static void
+get_slab(Sieve *sieve, Size least)
+{
+	Size		size = Max(Min(Max(sieve->memory, 64 * 1024), MAX_SLAB), least);
+
+#ifdef MADV_HUGEPAGE
+	if (size >= 2 * HUGE_PAGE)
+	{
+		size = TYPEALIGN(HUGE_PAGE, size);
+		sieve->free = (char *) TYPEALIGN(HUGE_PAGE, MemoryContextAllocHuge(sieve->chunk_context,
+																		  size + HUGE_PAGE));
+		/* to be refused is no harm */
+		(void) madvise(sieve->free, size, MADV_HUGEPAGE);
+		sieve->nfree = size;
+		return;
+	}
+#endif
+	sieve->free = MemoryContextAllocHuge(sieve->chunk_context, size);
+	sieve->nfree = size;
+}
+
+static uint64 *
+get_words(Sieve *sieve)
+{
+	Size		size = CHUNK_LEADS * sieve->stride * sizeof(uint64);
+	uint64	   *words;
+
+	if (sieve->nfree < size)
+		get_slab(sieve, size);
+	words = (uint64 *) sieve->free;
+	memset(words, 0, size);
+	sieve->free += size;
+	sieve->nfree -= size;
+	return words;
 }
 
 static Sieve *
@@ -59,9 +109,10 @@ make_sieve(MemoryContext parent, const ArrayType *program)
 	memcpy(sieve->program, program, VARSIZE(program));
 	SieveRead(sieve, sieve->program);
 	sieve->sets = palloc0(sieve->noutputs * sizeof(ExpandedLeadset *));
-	sieve->values = palloc0(sieve->nfields * sizeof(int64));
-	sieve->nulls = palloc0(sieve->nfields * sizeof(bool));
-	sieve->met = palloc0(sieve->nwords * sizeof(uint64));
+	sieve->memory_limit = Min(get_hash_memory_limit(), MAX_MEMORY);
+	sieve->met = palloc0(RECENT_RECORDS * sieve->nwords * sizeof(uint64));
+	sieve->values = palloc0(RECENT_RECORDS * sieve->nfields * sizeof(int64));
+	sieve->nulls = palloc0(RECENT_RECORDS * sieve->nfields * sizeof(bool));
 	sieve->chunk_context = AllocSetContextCreate(context, "sieve chunks", ALLOCSET_DEFAULT_SIZES);
 	start_chunks(sieve);
 	MemoryContextSwitchTo(old);
@@ -70,27 +121,42 @@ make_sieve(MemoryContext parent, const ArrayType *program)
 
 /* ---- the leads of an output ------------------------------------------------------ */
 
+/* A chunk, and the id of its first lead. */
+typedef struct Chunk
+{
+	int64		first;
+	uint64	   *words;
+} Chunk;
+
 static int
 compare_chunks(const void *a, const void *b)
 {
-	int64		x = (*(Chunk *const *) a)->key;
-	int64		y = (*(Chunk *const *) b)->key;
+	int64		x = ((const Chunk *) a)->first;
+	int64		y = ((const Chunk *) b)->first;
 
 	return x < y ? -1 : x > y;
 }
 
-static Chunk **
-sorted_chunks(Sieve *sieve, int *n)
+/* All chunks, in any order. */
+static Chunk *
+list_chunks(Sieve *sieve)
 {
-	Chunk	  **chunks = palloc_extended(Max(sieve->chunks->members, 1) * sizeof(Chunk *), MCXT_ALLOC_HUGE);
-	sieve_chunks_iterator it;
-	Chunk	   *chunk;
+	Chunk	   *chunks = palloc_extended(Max(sieve->nchunks, 1) * sizeof(Chunk), MCXT_ALLOC_HUGE);
+	sieve_blocks_iterator it;
+	Block	   *block;
+	int			n = 0;
 
-	*n = 0;
-	sieve_chunks_start_iterate(sieve->chunks, &it);
-	while ((chunk = sieve_chunks_iterate(sieve->chunks, &it)) != NULL)
-		chunks[(*n)++] = chunk;
-	qsort(chunks, *n, sizeof(Chunk *), compare_chunks);
+	sieve_blocks_start_iterate(sieve->blocks, &it);
+	while ((block = sieve_blocks_iterate(sieve->blocks, &it)) != NULL)
+	{
+		for (int i = 0; i < BLOCK_CHUNKS; i++)
+		{
+			if (block->chunks[i] == NULL)
+				continue;
+			chunks[n].first = (block->key * BLOCK_CHUNKS + i) << CHUNK_BITS;
+			chunks[n++].words = block->chunks[i];
+		}
+	}
 	return chunks;
 }
 
@@ -157,57 +223,72 @@ add_leads(ExpandedLeadset *set, int64 first, uint64 leads)
 static void
 empty_chunks(Sieve *sieve)
 {
-	int			nchunks;
-	Chunk	  **chunks = sorted_chunks(sieve, &nchunks);
+	Chunk	   *chunks = list_chunks(sieve);
 
+	qsort(chunks, sieve->nchunks, sizeof(Chunk), compare_chunks);
 	for (int n = 0; n < sieve->noutputs; n++)
 	{
 		if (sieve->sets[n] == NULL)
 			sieve->sets[n] = LeadsetCreate(sieve->context);
-		for (int i = 0; i < nchunks; i++)
-			add_leads(sieve->sets[n], chunks[i]->key << CHUNK_BITS,
-					  output_leads(sieve, &sieve->outputs[n], chunks[i]->words));
+		for (int i = 0; i < sieve->nchunks; i++)
+			add_leads(sieve->sets[n], chunks[i].first,
+					  output_leads(sieve, &sieve->outputs[n], chunks[i].words));
 		CHECK_FOR_INTERRUPTS();
 	}
 	pfree(chunks);
 	start_chunks(sieve);
 }
 
-/* The chunks take more than they may. */
-static void
-relieve(Sieve *sieve)
-{
-	if (sieve->ntallies == 0)
-		empty_chunks(sieve);
-	else
-	{
-		start_chunks(sieve);
-		sieve->overflowed = true;
-	}
-}
-
 /* ---- one record -------------------------------------------------------------------- */
 
-static uint64 *
-lead_words(Sieve *sieve, int64 lead_id)
+static uint64 **
+block_chunks(Sieve *sieve, int64 key)
 {
-	int64		key = lead_id >> CHUNK_BITS;
-
 	if (sieve->latest == NULL || sieve->latest->key != key)
 	{
 		bool		found;
-		Chunk	   *chunk = sieve_chunks_insert(sieve->chunks, key, &found);
 
+		sieve->latest = sieve_blocks_insert(sieve->blocks, key, &found);
 		if (!found)
 		{
-			Size		size = CHUNK_LEADS * sieve->stride * sizeof(uint64);
+			Size		size = BLOCK_CHUNKS * sizeof(uint64 *);
 
-			chunk->words = MemoryContextAllocZero(sieve->chunk_context, size);
-			sieve->memory += size + 2 * sizeof(Chunk);
+			sieve->latest->chunks = MemoryContextAllocZero(sieve->chunk_context, size);
+			sieve->memory += size + 2 * sizeof(Block);
 		}
-		sieve->latest = chunk;
 	}
-	return sieve->latest->words + (lead_id & (CHUNK_LEADS - 1)) * sieve->stride;
+	return sieve->latest->chunks;
+}
+
+/* The words of a chunk, new ones if there are none yet. */
+static inline uint64 *
+chunk_words(Sieve *sieve, int64 lead_id)
+{
+	int64		chunk = lead_id >> CHUNK_BITS;
+	uint64	  **words = &block_chunks(sieve, chunk / BLOCK_CHUNKS)[chunk % BLOCK_CHUNKS];
+
+	if (*words == NULL)
+	{
+		*words = get_words(sieve);
+		sieve->nchunks++;
+		sieve->memory += CHUNK_LEADS * sieve->stride * sizeof(uint64);
+	}
+	return *words;
+}
+
+static inline uint64 *
+lead_words(Sieve *sieve, int64 lead_id)
+{
+	return chunk_words(sieve, lead_id) + (lead_id & (CHUNK_LEADS - 1)) * sieve->stride;
+}
+
+/* Fetch what will be written soon; a cache line is half of what PostgreSQL assumes. */
+static inline void
+prefetch(const uint64 *words)
+{
+#if defined(__GNUC__) || defined(__clang__)
+	__builtin_prefetch(words, 1);
+#endif
 }
 
 /* How many of the bounds the value reaches. */
@@ -286,11 +367,15 @@ keep_extreme(SieveFunction function, uint64 *word, bool first, int64 value)
 		*word = (uint64) value;
 }
 
+/* Let one of the last records count. */
 static void
-keep_tally(const Sieve *sieve, const Tally *tally, uint64 *words, const uint64 *met)
+keep_tally(const Sieve *sieve, const Tally *tally, int record)
 {
-	bool		null = tally->field >= 0 && sieve->nulls[tally->field];
-	int64		value = tally->field >= 0 ? sieve->values[tally->field] : 0;
+	const int64 *values = sieve->values + record * sieve->nfields;
+	const uint64 *met = sieve->met + record * sieve->nwords;
+	uint64	   *words = sieve->recent_words[record];
+	bool		null = tally->field >= 0 && sieve->nulls[record * sieve->nfields + tally->field];
+	int64		value = tally->field >= 0 ? values[tally->field] : 0;
 
 	switch (tally->function)
 	{
@@ -308,7 +393,7 @@ keep_tally(const Sieve *sieve, const Tally *tally, uint64 *words, const uint64 *
 		case SIEVE_FIRST:
 		case SIEVE_LAST:
 			keep_edge(sieve, tally, words, met, value,
-					  tally->key >= 0 ? sieve->values[tally->key] : 0);
+					  tally->key >= 0 ? values[tally->key] : 0);
 			break;
 	}
 }
@@ -335,33 +420,62 @@ find_types(FunctionCallInfo fcinfo, Sieve *sieve)
 }
 
 static void
-sift(Sieve *sieve, FunctionCallInfo fcinfo, int64 lead_id)
+keep_recent(Sieve *sieve)
 {
-	uint64	   *met = sieve->met;
-	uint64		any;
-	uint64	   *words;
+	for (int record = 0; record < sieve->nrecent; record++)
+	{
+		const uint64 *met = sieve->met + record * sieve->nwords;
+		uint64	   *words = sieve->recent_words[record];
+
+		for (int i = 0; i < sieve->ntallies; i++)
+			if (has_term(met, sieve->tallies[i].term))
+				keep_tally(sieve, &sieve->tallies[i], record);
+		for (int w = 0; w < sieve->nwords; w++)
+			words[w] |= met[w] & ~sieve->edge_terms[w];
+	}
+	sieve->nrecent = 0;
+}
+
+/* The chunks take more than they may. */
+static void
+relieve(Sieve *sieve)
+{
+	keep_recent(sieve);
+	if (sieve->ntallies == 0)
+		empty_chunks(sieve);
+	else
+	{
+		start_chunks(sieve);
+		sieve->overflowed = true;
+	}
+}
+
+/* The terms that a record meets, and its values; false when it meets none. */
+static bool
+find_met(const Sieve *sieve, FunctionCallInfo fcinfo, uint64 *met, int64 *values, bool *nulls)
+{
 	bool		first = true;
 
 	for (int i = 0; i < sieve->nfields; i++)
 	{
 		const SieveField *field = &sieve->fields[i];
 		const uint64 *mask = field->masks;
+		uint64		any = 0;
 
-		sieve->nulls[i] = PG_ARGISNULL(i + 3);
-		if (!sieve->nulls[i])
-			sieve->values[i] = field_value(field->type, PG_GETARG_DATUM(i + 3));
+		nulls[i] = PG_ARGISNULL(i + 3);
+		if (!nulls[i])
+			values[i] = field_value(field->type, PG_GETARG_DATUM(i + 3));
 		if (!field->tells)
 			continue;
-		if (!sieve->nulls[i])
-			mask += (1 + place_among(field, sieve->values[i])) * sieve->nwords;
-		any = 0;
+		if (!nulls[i])
+			mask += (1 + place_among(field, values[i])) * sieve->nwords;
 		for (int w = 0; w < sieve->nwords; w++)
 		{
 			met[w] = first ? mask[w] : met[w] & mask[w];
 			any |= met[w];
 		}
 		if (any == 0)
-			return;
+			return false;
 		first = false;
 	}
 	if (first)
@@ -369,19 +483,26 @@ sift(Sieve *sieve, FunctionCallInfo fcinfo, int64 lead_id)
 		/* none tells anything: its masks are of all terms */
 		memcpy(met, sieve->fields[0].masks, sieve->nwords * sizeof(uint64));
 	}
-
-	words = lead_words(sieve, lead_id);
-	for (int i = 0; i < sieve->ntallies; i++)
-		if (has_term(met, sieve->tallies[i].term))
-			keep_tally(sieve, &sieve->tallies[i], words, met);
-	for (int w = 0; w < sieve->nwords; w++)
-		words[w] |= met[w] & ~sieve->edge_terms[w];
+	return true;
 }
 
-static Size
-memory_limit(void)
+static void
+sift(Sieve *sieve, FunctionCallInfo fcinfo, int64 lead_id)
 {
-	return Min(get_hash_memory_limit(), MAX_MEMORY);
+	int			record = sieve->nrecent;
+	uint64	   *words;
+
+	if (!find_met(sieve, fcinfo, sieve->met + record * sieve->nwords,
+				  sieve->values + record * sieve->nfields, sieve->nulls + record * sieve->nfields))
+		return;
+	words = lead_words(sieve, lead_id);
+	for (int w = 0; w < sieve->stride; w += PG_CACHE_LINE_SIZE / 2 / sizeof(uint64))
+		prefetch(words + w);
+	sieve->recent_words[record] = words;
+	if (++sieve->nrecent == RECENT_RECORDS)
+		keep_recent(sieve);
+	if (sieve->memory > sieve->memory_limit)
+		relieve(sieve);
 }
 
 Datum
@@ -391,10 +512,10 @@ sieve_add(PG_FUNCTION_ARGS)
 	Sieve	   *sieve = PG_ARGISNULL(0) ? NULL : (Sieve *) PG_GETARG_POINTER(0);
 	int64		lead_id;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "sieve_add called outside of an aggregate");
 	if (sieve == NULL)
 	{
+		if (!AggCheckCallContext(fcinfo, &context))
+			elog(ERROR, "sieve_add called outside of an aggregate");
 		if (PG_ARGISNULL(2))
 			PG_RETURN_NULL();
 		sieve = make_sieve(context, PG_GETARG_ARRAYTYPE_P(2));
@@ -406,11 +527,7 @@ sieve_add(PG_FUNCTION_ARGS)
 	/* an id below 0 is no lead's */
 	lead_id = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
 	if (lead_id >= 0 && !sieve->overflowed)
-	{
 		sift(sieve, fcinfo, lead_id);
-		if (sieve->memory > memory_limit())
-			relieve(sieve);
-	}
 	PG_RETURN_POINTER(sieve);
 }
 
@@ -449,14 +566,21 @@ combine_lead(const Sieve *sieve, uint64 *words, const uint64 *other)
 }
 
 static void
-combine_chunk(Sieve *sieve, int64 key, const uint64 *other)
+combine_chunk(Sieve *sieve, const Chunk *other)
 {
-	if (sieve->memory > memory_limit())
-		relieve(sieve);
+	int			nchunks = sieve->nchunks;
+	uint64	   *words;
+
 	if (sieve->overflowed)
 		return;
-	for (int i = 0; i < CHUNK_LEADS; i++, other += sieve->stride)
-		combine_lead(sieve, lead_words(sieve, (key << CHUNK_BITS) + i), other);
+	words = chunk_words(sieve, other->first);
+	if (sieve->nchunks > nchunks)
+		memcpy(words, other->words, CHUNK_LEADS * sieve->stride * sizeof(uint64));
+	else
+		for (int i = 0; i < CHUNK_LEADS * sieve->stride; i += sieve->stride)
+			combine_lead(sieve, words + i, other->words + i);
+	if (sieve->memory > sieve->memory_limit)
+		relieve(sieve);
 }
 
 Datum
@@ -465,8 +589,7 @@ sieve_combine(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	Sieve	   *sieve = PG_ARGISNULL(0) ? NULL : (Sieve *) PG_GETARG_POINTER(0);
 	Sieve	   *other = PG_ARGISNULL(1) ? NULL : (Sieve *) PG_GETARG_POINTER(1);
-	sieve_chunks_iterator it;
-	Chunk	   *chunk;
+	Chunk	   *chunks;
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "sieve_combine called outside of an aggregate");
@@ -479,13 +602,15 @@ sieve_combine(PG_FUNCTION_ARGS)
 	if (sieve == NULL)
 		sieve = make_sieve(context, other->program);
 
+	keep_recent(sieve);
 	sieve->overflowed |= other->overflowed;
-	sieve_chunks_start_iterate(other->chunks, &it);
-	while ((chunk = sieve_chunks_iterate(other->chunks, &it)) != NULL)
+	chunks = list_chunks(other);
+	for (int i = 0; i < other->nchunks; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		combine_chunk(sieve, chunk->key, chunk->words);
+		combine_chunk(sieve, &chunks[i]);
 	}
+	pfree(chunks);
 	for (int i = 0; i < sieve->noutputs; i++)
 	{
 		if (other->sets[i] == NULL)
@@ -504,20 +629,20 @@ sieve_serialize(PG_FUNCTION_ARGS)
 	Sieve	   *sieve = (Sieve *) PG_GETARG_POINTER(0);
 	Size		chunk_size = CHUNK_LEADS * sieve->stride * sizeof(uint64);
 	StringInfoData buffer;
-	sieve_chunks_iterator it;
-	Chunk	   *chunk;
+	Chunk	   *chunks;
 
+	keep_recent(sieve);
 	pq_begintypsend(&buffer);
 	pq_sendint32(&buffer, VARSIZE(sieve->program));
 	pq_sendbytes(&buffer, (char *) sieve->program, VARSIZE(sieve->program));
 	pq_sendbyte(&buffer, sieve->overflowed);
-	pq_sendint32(&buffer, sieve->chunks->members);
-	enlargeStringInfo(&buffer, sieve->chunks->members * (chunk_size + sizeof(int64)));
-	sieve_chunks_start_iterate(sieve->chunks, &it);
-	while ((chunk = sieve_chunks_iterate(sieve->chunks, &it)) != NULL)
+	pq_sendint32(&buffer, sieve->nchunks);
+	enlargeStringInfo(&buffer, sieve->nchunks * (chunk_size + sizeof(int64)));
+	chunks = list_chunks(sieve);
+	for (int i = 0; i < sieve->nchunks; i++)
 	{
-		pq_sendint64(&buffer, chunk->key);
-		pq_sendbytes(&buffer, (char *) chunk->words, chunk_size);
+		pq_sendint64(&buffer, chunks[i].first);
+		pq_sendbytes(&buffer, (char *) chunks[i].words, chunk_size);
 	}
 	for (int i = 0; i < sieve->noutputs; i++)
 	{
@@ -557,10 +682,9 @@ sieve_deserialize(PG_FUNCTION_ARGS)
 	chunk_size = CHUNK_LEADS * sieve->stride * sizeof(uint64);
 	for (int i = 0; i < nchunks; i++)
 	{
-		int64		key = pq_getmsgint64(&buffer);
-		uint64	   *words = lead_words(sieve, key << CHUNK_BITS);
+		int64		first = pq_getmsgint64(&buffer);
 
-		memcpy(words, pq_getmsgbytes(&buffer, chunk_size), chunk_size);
+		memcpy(chunk_words(sieve, first), pq_getmsgbytes(&buffer, chunk_size), chunk_size);
 	}
 	for (int i = 0; i < sieve->noutputs; i++)
 	{
@@ -584,6 +708,7 @@ sieve_result(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	sieve = (Sieve *) PG_GETARG_POINTER(0);
+	keep_recent(sieve);
 	if (sieve->overflowed)
 		PG_RETURN_NULL();
 

@@ -38,18 +38,25 @@ typedef struct Output
 	Ranges		ranges;
 } Output;
 
-/* The leads whose ids share all but the last six bits. */
-typedef struct Chunk
+/*
+ * The leads whose ids share all but the last twelve bits, in chunks of those
+ * that share all but the last six: so that finding a lead takes little memory,
+ * and leads that are far apart take not too much.
+ */
+#define CHUNK_BITS		6
+#define CHUNK_LEADS		(1 << CHUNK_BITS)
+#define BLOCK_CHUNKS	64
+
+typedef struct Block
 {
 	int64		key;
 	char		status;
-	uint64	   *words;			/* stride for each of the 64 leads */
-} Chunk;
+	uint64	  **chunks;			/* stride words for each of the leads; NULL for none */
+} Block;
 
-#define CHUNK_BITS	6
-#define CHUNK_LEADS	(1 << CHUNK_BITS)
+#define RECENT_RECORDS	32
 
-struct sieve_chunks_hash;
+struct sieve_blocks_hash;
 
 typedef struct Sieve
 {
@@ -67,14 +74,25 @@ typedef struct Sieve
 	int			stride;			/* words of a lead: the terms met, then the tallies */
 
 	MemoryContext chunk_context;
-	struct sieve_chunks_hash *chunks;
-	Chunk	   *latest;
+	struct sieve_blocks_hash *blocks;
+	Block	   *latest;
+	int			nchunks;
+	char	   *free;			/* where the words of the next chunks go */
+	Size		nfree;
 	Size		memory;			/* that the chunks take */
 	ExpandedLeadset **sets;		/* of the outputs; what has been put there, if anything */
 	bool		overflowed;		/* tallies did not fit into memory: nothing is known */
-	int64	   *values;			/* of the record at hand */
+	Size		memory_limit;
+
+	/*
+	 * The last few records. The words of their leads are far apart in memory;
+	 * they are on their way into the cache while the next records are read.
+	 */
+	int			nrecent;
+	uint64	   *recent_words[RECENT_RECORDS];
+	uint64	   *met;			/* nwords each */
+	int64	   *values;			/* nfields each */
 	bool	   *nulls;
-	uint64	   *met;
 } Sieve;
 
 extern void SieveRead(Sieve *sieve, ArrayType *program);
