@@ -63,7 +63,7 @@ BEGIN
        INTO leads USING (SELECT as_of FROM clock), (SELECT zone FROM clock);
     RETURN leads;
 END $$;
-CREATE TABLE batched (id int PRIMARY KEY, segment leadflow.segment);
+CREATE TABLE batched (id int PRIMARY KEY, segment leadflow.segment, expected leadflow.leadset);
 -- microseconds since 1970, or one of the infinities
 CREATE FUNCTION micros(timestamptz) RETURNS text LANGUAGE sql AS
     $$ SELECT CASE WHEN isfinite($1) THEN ((extract(epoch FROM $1) * 1000000)::bigint)::text ELSE $1::text END $$;
@@ -598,7 +598,7 @@ sub tell_of
 # Settings under which a batch is evaluated: in one process or several, with memory
 # that does not suffice for tallies, with scans or probes preferred.
 my @settings = (
-	('') x 6, "SET work_mem = '64kB'; SET hash_mem_multiplier = 1;", 'SET enable_seqscan = off;', 'SET seq_page_cost = 1000; SET cpu_tuple_cost = 100;',
+	('') x 12, "SET work_mem = '64kB'; SET hash_mem_multiplier = 1;", 'SET enable_seqscan = off;', 'SET seq_page_cost = 1000; SET cpu_tuple_cost = 100;',
 	'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;');
 
 # For each batch [settings, trees], the numbers of the trees for which the two differ.
@@ -613,13 +613,13 @@ sub differing
 		push @first, $id;
 		$sql .= join('', map { my $text = canonical($_); $text =~ s/\\/\\\\/g; $id++ . "\t$text\n" } @{ $batch->[1] });
 	}
-	$sql = "TRUNCATE batched;\nCOPY batched FROM STDIN;\n$sql\\.\n";
+	$sql = "TRUNCATE batched;\nCOPY batched (id, segment) FROM STDIN;\n$sql\\.\nUPDATE batched SET expected = reference_of(segment);\n";
 	foreach my $i (0 .. $#batches)
 	{
 		my ($from, $to) = ($first[$i], $first[$i] + @{ $batches[$i][1] } - 1);
 
 		$sql .= "$batches[$i][0]\nSELECT coalesce(string_agg((position - 1)::text, ' '), '')"
-		  . ' FROM clock, (SELECT array_agg(segment ORDER BY id) AS segments, array_agg(reference_of(segment) ORDER BY id) AS expected'
+		  . ' FROM clock, (SELECT array_agg(segment ORDER BY id) AS segments, array_agg(expected ORDER BY id) AS expected'
 		  . " FROM batched WHERE id BETWEEN $from AND $to) AS batch, leadflow.evaluate_all(segments, as_of, zone)"
 		  . " WHERE leads OPERATOR(leadflow.<>) expected[position];\nRESET ALL;\n";
 	}
