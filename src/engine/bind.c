@@ -372,7 +372,7 @@ find_definition(BindContext *context, const char *name)
 	}
 
 	AddTextArg(&args, name);
-	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+	if (SpiReadKept("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
 		return NULL;
 	definition = palloc(sizeof(SavedDefinition));
 	definition->name = pstrdup(name);
