@@ -230,32 +230,40 @@ form_violations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Violations as an error's detail shows them, a line each. */
+void
+FormAppendViolations(StringInfo detail, List *violations)
+{
+	ListCell   *lc;
+
+	foreach(lc, violations)
+	{
+		FormViolation *violation = lfirst(lc);
+
+		if (lc != list_head(violations))
+			appendStringInfoChar(detail, '\n');
+		appendStringInfoString(detail, violation->field);
+		if (strcmp(violation->field, violation->label) != 0)
+			appendStringInfo(detail, " \"%s\"", violation->label);
+		if (violation->value != NULL)
+			appendStringInfo(detail, " is \"%s\"", ShownLiteral(violation->value));
+		appendStringInfo(detail, ": %s%s", violation->message,
+						 violation->message[strlen(violation->message) - 1] == '?' ? "" : ".");
+	}
+}
+
 /* True, or an error that names all violations. */
 Datum
 form_conforms(PG_FUNCTION_ARGS)
 {
 	List	   *violations = argument_violations(fcinfo);
 	StringInfoData detail;
-	ListCell   *lc;
 
 	if (violations == NIL)
 		PG_RETURN_BOOL(true);
 
 	initStringInfo(&detail);
-	foreach(lc, violations)
-	{
-		FormViolation *violation = lfirst(lc);
-
-		if (lc != list_head(violations))
-			appendStringInfoChar(&detail, '\n');
-		appendStringInfoString(&detail, violation->field);
-		if (strcmp(violation->field, violation->label) != 0)
-			appendStringInfo(&detail, " \"%s\"", violation->label);
-		if (violation->value != NULL)
-			appendStringInfo(&detail, " is \"%s\"", ShownLiteral(violation->value));
-		appendStringInfo(&detail, ": %s%s", violation->message,
-						 violation->message[strlen(violation->message) - 1] == '?' ? "" : ".");
-	}
+	FormAppendViolations(&detail, violations);
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg_plural("%d field does not conform to the form",

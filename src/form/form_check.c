@@ -23,8 +23,8 @@
 #define EMAIL_MAX_LENGTH	254
 
 /* A JSON value as messages and violations show it. */
-static char *
-shown_value(JsonbValue *value)
+char *
+FormShownValue(JsonbValue *value)
 {
 	if (value->type == jbvString)
 		return pnstrdup(value->val.string.val, value->val.string.len);
@@ -46,7 +46,7 @@ violation(const FormField *field, const char *rule, JsonbValue *value, char *mes
 	result->field = field->name;
 	result->label = field->label;
 	result->rule = rule;
-	result->value = value ? shown_value(value) : NULL;
+	result->value = value ? FormShownValue(value) : NULL;
 	result->message = message;
 	return result;
 }

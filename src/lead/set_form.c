@@ -34,6 +34,7 @@ typedef struct Entity
 static const Entity entities[] = {
 	{"activity", "activity_id", "fields, list_id"},
 	{"application", "application_id", "fields"},
+	{"deal", "deal_id", "fields"},
 	{"lead", "lead_id", "fields"},
 };
 
@@ -53,7 +54,7 @@ find_entity(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("\"%s\" has no form", name),
-			 errdetail("Forms are for activity, application and lead."),
+			 errdetail("Forms are for activity, application, deal and lead."),
 			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
 }
 

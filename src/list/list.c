@@ -42,13 +42,44 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
+
+/* Activities end stays without the lock, and leave it to us to see that they did. */
+static void
+take_last_leaving(LeadList *list)
+{
+	SpiArgs		args = {0};
+	Datum		left_at;
+	bool		isnull;
+
+	AddBigintArg(&args, list->list_id);
+	SpiRun("SELECT max(left_at) FROM leadflow.member WHERE list_id = $1 AND left_at IS NOT NULL",
+		   &args);
+	left_at = SpiDatum(1, 1, &isnull);
+	if (!isnull)
+		list->changed_at = Max(list->changed_at, DatumGetTimestampTz(left_at));
+}
 
 static LeadList *
 lock_list(const char *condition, SpiArgs *args, bool skip_locked)
@@ -70,6 +101,7 @@ lock_list(const char *condition, SpiArgs *args, bool skip_locked)
 	list->zone = SpiText(1, 6);
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
+	take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }
