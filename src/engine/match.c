@@ -44,7 +44,7 @@ typedef struct Question
 	Oid			role;
 
 	double		nprobes;
-	Leadset    *leads;			/* NULL while it pays to probe */
+	ExpandedLeadset *leads;		/* NULL while it pays to probe */
 } Question;
 
 static bool
@@ -130,7 +130,7 @@ get_question(FunctionCallInfo fcinfo, const Segment *segment, TimestampTz as_of,
 }
 
 /* All leads of the question, in its memory. */
-static Leadset *
+static ExpandedLeadset *
 all_leads(const Question *question, const char *zone)
 {
 	SpiFrame	frame = EnterSpi(false);
@@ -140,7 +140,7 @@ all_leads(const Question *question, const char *zone)
 	MemoryContextSwitchTo(question->context);
 	leads = EvaluateSegment(SegmentText(question->segment), question->as_of, zone);
 	LeaveSpi(frame);
-	return DatumGetLeadset(leads);
+	return DatumGetExpandedLeadset(leads, question->context);
 }
 
 Datum
@@ -162,7 +162,7 @@ matches(PG_FUNCTION_ARGS)
 
 	question = get_question(fcinfo, segment, as_of, zone_text);
 	if (question != NULL && question->leads != NULL)
-		PG_RETURN_BOOL(LeadsetContains(question->leads, lead_id));
+		PG_RETURN_BOOL(ExpandedLeadsetContains(question->leads, lead_id));
 
 	zone = zone_text ? text_to_cstring(zone_text) : NULL;
 	found = ProbeSegment(segment, lead_id, as_of, zone, &worth);

@@ -220,6 +220,7 @@ create_list(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *mode = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	Datum		segment = (Datum) 0;
 	int64		list_id;
 
 	require(name != NULL && name[0] != '\0', "a list needs a name", NULL);
@@ -235,14 +236,17 @@ create_list(PG_FUNCTION_ARGS)
 	{
 		/* what the same statement has saved before is there to be referred to */
 		PushFreshSnapshot();
-		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+		segment = NamedSegment(SegmentText(PG_GETARG_SEGMENT_PP(1)));
 		PopActiveSnapshot();
 	}
 	if (!PG_ARGISNULL(4))
 		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
 
 	AddTextArg(&args, name);
-	add_argument(&args, fcinfo, 1, LeadflowType("segment"));
+	if (PG_ARGISNULL(1))
+		AddNullArg(&args, LeadflowType("segment"));
+	else
+		AddArg(&args, LeadflowType("segment"), segment);
 	add_argument(&args, fcinfo, 2, LeadflowType("cadence"));
 	AddTextArg(&args, mode);
 	add_argument(&args, fcinfo, 4, TEXTOID);	/* zone */
