@@ -18,7 +18,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = seed();
-my $mutations = $ENV{FUZZ} // 10_000;
+my $mutations = $ENV{FUZZ} // 6_000;
 my $batch = 1000;
 
 # SQLSTATEs with which each refuses: syntax, range, size, depth

@@ -133,7 +133,7 @@ sql('postgres', 'CREATE DATABASE kept');
 sql('kept', q{CREATE EXTENSION leadflow;
 	CREATE TABLE kept (id bigint PRIMARY KEY, leads leadflow.leadset UNIQUE, big leadflow.leadset, form leadflow.form, segment leadflow.segment, cadence leadflow.cadence);
 	CREATE INDEX kept_big ON kept USING hash (big); CREATE INDEX kept_form ON kept USING hash (form);
-	INSERT INTO kept SELECT n, ARRAY[n, n + 1]::leadflow.leadset, (SELECT leadflow.leadset_agg(i * n) FROM generate_series(1, 20000) AS i), format('a%s "名" text', n)::leadflow.form, 'lead', 'hourly' FROM generate_series(1, 20) AS n});
+	INSERT INTO kept SELECT n, ARRAY[n, n + 1]::leadflow.leadset, (SELECT leadflow.leadset_agg(i * n) FROM generate_series(1, 20000) AS i), format('a%s "名" text', n)::leadflow.form, 'lead', 'hourly' FROM generate_series(1::bigint, 20) AS n});
 sql('postgres', "CREATE DATABASE $_") foreach 'kept_custom', 'kept_binary';
 $node->command_ok([ 'pg_dump', @at, '-Fc', '-f', "$dir/kept.dump", 'kept' ], 'a table of values: pg_dump');
 $node->command_ok([ 'pg_restore', @at, '-j4', '-d', 'kept_custom', '--exit-on-error', "$dir/kept.dump" ], 'a table of values: pg_restore -j4');
