@@ -31,7 +31,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
 -- choices
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'r radio(''x'',''y'' "Y" retired closes effective)', 's select (''x'' "x", ''it''''s'' "say ""so""")', 'm multiselect(''x'' retired retired)',
-    'r radio(''x'' only list (9,7) closes only list(9223372036854775807, 7))']) AS input;
+    'r radio(''x'' only list (9,7) closes only list(9223372036854775807, 7))', 'except radio(''x'' EXCEPT list (9, 7) effective except list(8, 9), ''y'')']) AS input;
 -- any word may be a name
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'date date; text text; list "only" radio(''a'' "select"); required url required; "Date" date', 'true checkbox; min number min 1; max_length text max_length 1; default text default ''x''',
@@ -50,7 +50,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a "x" text; b "x" date', 'a text; b "a" date', '日付 "B" date retired; "B" text']) AS input;
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a radio()', 'a select', 'a radio(x)', 'a radio("x")', 'a radio(''x'',)', 'a radio('''')', 'a text(''x'')', 'a radio(''x'', ''y'', ''z'', ''y'', ''x'')', 'a multiselect(''x'' closes)', 'a radio(''x'' only (1))', 'a radio(''x'' only list ())',
-    'a radio(''x'' only list (1.5))', 'a radio(''x'' only list (-1))', 'a radio(''x'' only list (9223372036854775808))', 'a radio(''x'' only list (''HOT''))',
+    'a radio(''x'' only list (1.5))', 'a radio(''x'' only list (-1))', 'a radio(''x'' only list (9223372036854775808))', 'a radio(''x'' only list (''HOT''))', 'a radio(''x'' only list (7) except list (8))', 'a radio(''x'' except (7))',
     'a text required default ''''', 'a checkbox default 1', 'a integer default 1.5', 'a number max 1 default 2', 'a date default ''2026-02-30''', 'a radio(''x'') default ''y''', 'a radio(''x'' retired) default ''x''', 'a radio(''x'' only list (1)) default ''x''',
     'a text max_length 2 default ''abc''', 'a text retired default ''x''', 'a multiselect default ''x''']) AS input;
 -- limits
@@ -86,14 +86,14 @@ SELECT received.f FROM sent JOIN received USING (id) WHERE sent.f OPERATOR(leadf
 -- what a form holds
 \pset null NULL
 SELECT * FROM leadflow.fields('a "A" text required max_length 5 pattern ''x+'' default ''x''; b date min ''2026-01-01'' max ''2026-12-31'' hidden; c number min -1 max 1.50 default 0; d checkbox retired; r radio(''x'')');
-SELECT * FROM leadflow.choices('a text; r radio(''x'' "X" effective, ''y'' closes only list (7, 9)); m multiselect(''x'' retired); n multiselect');
+SELECT * FROM leadflow.choices('a text; r radio(''x'' "X" effective, ''y'' closes only list (7, 9)); m multiselect(''x'' retired, ''y'' except list (7)); n multiselect');
 SELECT count(*) FROM leadflow.fields(''), leadflow.choices('a text');
 SELECT count(*) FROM leadflow.fields(NULL);
 
 -- each rule, one document each; and what each type takes
 CREATE TEMP TABLE f AS SELECT leadflow.form 'name "氏名" text required max_length 5 pattern ''\w+''; old text retired; memo textarea; mail email; tel phone; site url; n number min -1 max 10.5;
     i integer; c checkbox; d date min ''2026-01-01'' max ''2026-12-31''; s timestamp min ''2026-06-01 09:00+09'' max ''2026-06-01 10:00+09''; r radio(''a'', ''b'' retired, ''c'' only list (7, 9), ''d'' retired only list (7));
-    p select(''a'', ''x''); m multiselect(''a'', ''b'' retired, ''c'' only list (7), ''e''); tags multiselect' AS form;
+    p select(''a'', ''x'', ''y'' except list (7, 9)); m multiselect(''a'', ''b'' retired, ''c'' only list (7), ''e''); tags multiselect' AS form;
 SELECT document, v.* FROM f, unnest(ARRAY['{}', '{"name": null}', '{"name": ""}', '{"name": []}', '[]', '"x"', 'null', '{"nama": 1}', '{"氏名": {"a": [1]}}', '{"": 1}', NULL]::jsonb[]) AS document, leadflow.violations(form, document) AS v;
 CREATE FUNCTION pg_temp.verdicts(field text, list_id bigint, VARIADIC documents text[]) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(' ', value, (SELECT string_agg(concat_ws(' ', CASE WHEN v.field <> $1 THEN v.field END, rule, '"' || v.value || '":', message), ' + ')
@@ -110,7 +110,7 @@ SELECT v.field, rule, length(value) FROM f, leadflow.violations(form, '{"name": 
 SELECT pg_temp.verdicts('c', NULL, 'true', 'false', '"true"', '1', 'null');
 SELECT pg_temp.verdicts('d', NULL, '"2026-02-28"', '"2026-02-29"', '"2026-02-30"', '"0000-00-00"', '"10000-01-01"', '"2025-12-31"', '"2026-01-01"', '"2026-12-31"', '"2027-01-01"', '"2026-06-01 00:00"', '"2026-6-1"', '"2026/06/01"', '"２０２６-06-01"', '" 2026-06-01"', '"today"', '20260601', '[]');
 SELECT pg_temp.verdicts('s', NULL, '"2026-06-01 09:00+09"', '"2026-06-01T00:00:00.000000Z"', '"2026-06-01 00:59"', '"2026-06-01 01:00:00.000001"', '"2026-05-31 23:59:59.999999"', '"2026-06-01 09:30"', '"2026-06-01"', '"2026-06-01 24:00"', '"2026-06-01 09:30 JST"', '0');
-SELECT pg_temp.verdicts('r', NULL, '"a"', '"b"', '"c"', '"d"', '"A"', '"a "', '1', '["a"]') UNION ALL SELECT pg_temp.verdicts('r', 9, '"a"', '"b"', '"c"', '"d"', '"x"') UNION ALL SELECT pg_temp.verdicts('r', 8, '"c"') UNION ALL SELECT pg_temp.verdicts('p', 7, '"x"', '"c"');
+SELECT pg_temp.verdicts('r', NULL, '"a"', '"b"', '"c"', '"d"', '"A"', '"a "', '1', '["a"]') UNION ALL SELECT pg_temp.verdicts('r', 9, '"a"', '"b"', '"c"', '"d"', '"x"') UNION ALL SELECT pg_temp.verdicts('r', 8, '"c"') UNION ALL SELECT pg_temp.verdicts('p', 7, '"x"', '"c"', '"y"') UNION ALL SELECT pg_temp.verdicts('p', 8, '"y"') UNION ALL SELECT pg_temp.verdicts('p', NULL, '"y"');
 SELECT pg_temp.verdicts('m', NULL, '["a"]', '["a", "e"]', '["e", "a", "e"]', '["a", "b"]', '["c"]', '["a", "x", "y"]', '["a", 1]', '[null]', '[["a"]]', '[]', '"a"', '{"a": 1}') UNION ALL SELECT pg_temp.verdicts('m', 7, '["a", "c"]');
 SELECT pg_temp.verdicts('tags', NULL, '["あ", "い", ""]', '["あ", "い", "あ"]', '[1]', '"あ"') UNION ALL SELECT pg_temp.verdicts('nx', NULL, 'null', '1', '{"a": "b"}');
 -- several at once: in the form's order, then what is unknown

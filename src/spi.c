@@ -6,7 +6,9 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "spi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -24,6 +26,15 @@ pin(const char *name, const char *value)
 							 false);
 }
 
+pg_noreturn static void
+report_not_installed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the tables of leadflow are not installed in this database"),
+			 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
+}
+
 SpiFrame
 EnterSpi(bool everything)
 {
@@ -39,10 +50,7 @@ EnterSpi(bool everything)
 	SPI_connect();
 
 	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the tables of leadflow are not installed in this database"),
-				 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
+		report_not_installed();
 	return frame;
 }
 
@@ -54,10 +62,35 @@ LeaveSpi(SpiFrame frame)
 	MemoryContextSwitchTo(frame.caller);
 }
 
-static void
-run_body(VerbBody body, FunctionCallInfo fcinfo, void *result)
+OwnerFrame
+EnterAsOwner(void)
 {
-	SpiFrame	frame = EnterSpi(true);
+	OwnerFrame	frame;
+	Oid			schema = get_namespace_oid("leadflow", false);
+	HeapTuple	setting = SearchSysCache2(RELNAMENSP, PointerGetDatum("setting"),
+										  ObjectIdGetDatum(schema));
+
+	if (!HeapTupleIsValid(setting))
+		report_not_installed();
+	GetUserIdAndSecContext(&frame.user, &frame.security);
+	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(setting))->relowner,
+						   frame.security | SECURITY_LOCAL_USERID_CHANGE);
+	ReleaseSysCache(setting);
+	frame.spi = EnterSpi(true);
+	return frame;
+}
+
+void
+LeaveAsOwner(OwnerFrame frame)
+{
+	LeaveSpi(frame.spi);
+	SetUserIdAndSecContext(frame.user, frame.security);
+}
+
+static void
+run_body(VerbBody body, bool everything, FunctionCallInfo fcinfo, void *result)
+{
+	SpiFrame	frame = EnterSpi(everything);
 
 	body(fcinfo, result);
 	LeaveSpi(frame);
@@ -67,15 +100,15 @@ run_body(VerbBody body, FunctionCallInfo fcinfo, void *result)
  * An error must not leave the subtransaction behind: outside of a transaction
  * block nobody would end it.
  */
-void
-RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+static void
+run_verb(VerbBody body, bool everything, bool dry_run, FunctionCallInfo fcinfo, void *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
 	if (!dry_run)
 	{
-		run_body(body, fcinfo, result);
+		run_body(body, everything, fcinfo, result);
 		return;
 	}
 
@@ -83,7 +116,7 @@ RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		run_body(body, fcinfo, result);
+		run_body(body, everything, fcinfo, result);
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
@@ -101,6 +134,18 @@ RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 		ReThrowError(error);
 	}
 	PG_END_TRY();
+}
+
+void
+RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+{
+	run_verb(body, true, dry_run, fcinfo, result);
+}
+
+void
+RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+{
+	run_verb(body, false, dry_run, fcinfo, result);
 }
 
 void

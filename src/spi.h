@@ -33,6 +33,23 @@ typedef void (*VerbBody) (FunctionCallInfo fcinfo, void *result);
 
 extern void RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result);
 
+/* The same for a verb on single rows, which row-level security may keep from others. */
+extern void RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result);
+
+/*
+ * The same as the owner of the tables: for what a caller's action causes beyond
+ * what the caller may see. An error ends it.
+ */
+typedef struct OwnerFrame
+{
+	SpiFrame	spi;
+	Oid			user;
+	int			security;
+} OwnerFrame;
+
+extern OwnerFrame EnterAsOwner(void);
+extern void LeaveAsOwner(OwnerFrame frame);
+
 /* Arguments of a statement, collected one by one. */
 #define SPI_ARGS_MAX	16
 

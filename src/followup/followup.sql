@@ -28,6 +28,9 @@ DECLARE
     failure_hint text;
 BEGIN
     IF leadflow.tick_may_run(run_due.at) THEN
+        -- what was recorded comes before what is refreshed
+        PERFORM leadflow.apply_activities();
+        COMMIT;
         FOR due IN SELECT d.list_id, d.due_at FROM leadflow.due_lists(run_due.at) AS d LOOP
             BEGIN
                 PERFORM leadflow.run_list(due.list_id, due.due_at, run_due.at);

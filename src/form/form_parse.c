@@ -115,20 +115,17 @@ by_id(const ListCell *a, const ListCell *b)
 }
 
 /* Lists are a set: ascending, and each once. */
-static void
-sort_lists(FormChoice *choice)
+static List *
+sorted_lists(List *all)
 {
-	List	   *all = choice->only_lists;
+	List	   *lists = NIL;
 	ListCell   *lc;
 
 	list_sort(all, by_id);
-	choice->only_lists = NIL;
 	foreach(lc, all)
-	{
-		if (choice->only_lists == NIL ||
-			*(int64 *) llast(choice->only_lists) != *(int64 *) lfirst(lc))
-			choice->only_lists = lappend(choice->only_lists, lfirst(lc));
-	}
+		if (lists == NIL || *(int64 *) llast(lists) != *(int64 *) lfirst(lc))
+			lists = lappend(lists, lfirst(lc));
+	return lists;
 }
 
 /* ---- options ------------------------------------------------------------------ */
@@ -297,6 +294,8 @@ check_choices(FormParser *parser, const FormField *field)
 	{
 		FormChoice *choice = lfirst(lc);
 
+		if (choice->only_lists != NIL && choice->except_lists != NIL)
+			reject(parser, choice->location, "a choice is only for some lists or for all except some");
 		if ((choice->effective || choice->closes) && field->type == FORM_MULTISELECT)
 			reject(parser, choice->location, "only one of several choices can be a result");
 	}
@@ -341,7 +340,12 @@ FormMakeField(FormParser *parser, char *name, char *label, FormType type, List *
 	field->type = type;
 	field->choices = choices;
 	foreach(lc, choices)
-		sort_lists(lfirst(lc));
+	{
+		FormChoice *choice = lfirst(lc);
+
+		choice->only_lists = sorted_lists(choice->only_lists);
+		choice->except_lists = sorted_lists(choice->except_lists);
+	}
 	field->location = location;
 	foreach(lc, options)
 	{

@@ -160,8 +160,14 @@ CREATE TABLE IF NOT EXISTS leadflow.form_version (
     PRIMARY KEY (entity, version)
 );
 COMMENT ON TABLE leadflow.form_version IS 'the forms that are and were in force (フォームの版)';
-COMMENT ON COLUMN leadflow.form_version.entity IS 'table whose fields the form is for: activity, application or lead';
+COMMENT ON COLUMN leadflow.form_version.entity IS 'table whose fields the form is for: activity, application, deal or lead';
 COMMENT ON COLUMN leadflow.form_version.version IS 'version; the highest is in force';
 COMMENT ON COLUMN leadflow.form_version.form IS 'the form';
 COMMENT ON COLUMN leadflow.form_version.applied_at IS 'when it was put in force';
 COMMENT ON COLUMN leadflow.form_version.applied_by IS 'role that put it in force';
+
+IF first_time THEN
+    PERFORM leadflow.set_form('lead', 'tags "タグ" multiselect');
+END IF;
+PERFORM leadflow.form_view('lead');
+PERFORM leadflow.form_view('application');

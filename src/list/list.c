@@ -42,13 +42,44 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
+
+/* Activities end stays without the lock, and leave it to us to see that they did. */
+static void
+take_last_leaving(LeadList *list)
+{
+	SpiArgs		args = {0};
+	Datum		left_at;
+	bool		isnull;
+
+	AddBigintArg(&args, list->list_id);
+	SpiRun("SELECT max(left_at) FROM leadflow.member WHERE list_id = $1 AND left_at IS NOT NULL",
+		   &args);
+	left_at = SpiDatum(1, 1, &isnull);
+	if (!isnull)
+		list->changed_at = Max(list->changed_at, DatumGetTimestampTz(left_at));
+}
 
 static LeadList *
 lock_list(const char *condition, SpiArgs *args, bool skip_locked)
@@ -70,6 +101,7 @@ lock_list(const char *condition, SpiArgs *args, bool skip_locked)
 	list->zone = SpiText(1, 6);
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
+	take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }
@@ -188,6 +220,7 @@ create_list(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *mode = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	Datum		segment = (Datum) 0;
 	int64		list_id;
 
 	require(name != NULL && name[0] != '\0', "a list needs a name", NULL);
@@ -203,14 +236,17 @@ create_list(PG_FUNCTION_ARGS)
 	{
 		/* what the same statement has saved before is there to be referred to */
 		PushFreshSnapshot();
-		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+		segment = NamedSegment(SegmentText(PG_GETARG_SEGMENT_PP(1)));
 		PopActiveSnapshot();
 	}
 	if (!PG_ARGISNULL(4))
 		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
 
 	AddTextArg(&args, name);
-	add_argument(&args, fcinfo, 1, LeadflowType("segment"));
+	if (PG_ARGISNULL(1))
+		AddNullArg(&args, LeadflowType("segment"));
+	else
+		AddArg(&args, LeadflowType("segment"), segment);
 	add_argument(&args, fcinfo, 2, LeadflowType("cadence"));
 	AddTextArg(&args, mode);
 	add_argument(&args, fcinfo, 4, TEXTOID);	/* zone */

@@ -110,6 +110,7 @@ COMMENT ON COLUMN leadflow.member.memo IS 'free text (メモ)';
 
 CREATE UNIQUE INDEX IF NOT EXISTS member_open ON leadflow.member (lead_id, list_id) WHERE left_at IS NULL;
 CREATE INDEX IF NOT EXISTS member_list ON leadflow.member (list_id) WHERE left_at IS NULL;
+CREATE INDEX IF NOT EXISTS member_left ON leadflow.member (list_id, left_at) WHERE left_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS member_rep ON leadflow.member (rep_id) WHERE left_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS leadflow.hold (

@@ -56,6 +56,9 @@ sub fill
 	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
+	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
+		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
+		UPDATE leadflow.activity SET fields = fields || '{"acted_on": "2026-01-06"}' WHERE list_id = 1});
 	sql($db, $_) foreach set_forms($owner);
 }
 
@@ -78,7 +81,7 @@ sub same
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; SELECT leadflow.evaluate('list(''HOTリードリスト'')')"), '{1,3,5-10}', "$how: list() works");
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (11, now(), 20);
 		SELECT added, removed, kept FROM leadflow.refresh_list('HOTリードリスト')"), '1|0|8', "$how: a refresh goes on, and the hold holds");
-	is(sql($is, "SET ROLE $owner; SET search_path = ''; UPDATE leadflow.activity SET recorded_by = 'me' WHERE lead_id = 4 RETURNING form_version"), 1, "$how: an old row can be updated");
+	is(sql($is, "SET ROLE $owner; SET search_path = ''; UPDATE leadflow.activity SET recorded_by = 'me' WHERE lead_id = 4 RETURNING form_version"), 2, "$how: an old row can be updated");
 	my ($status) = $node->psql($is, "INSERT INTO leadflow.activity (lead_id, fields) VALUES (4, '{\"result\": \"留守\"}')");
 	isnt($status, 0, "$how: a new row is held to the new form");
 	sql($is, "SET ROLE $owner; SET search_path = ''; CALL leadflow.install(); CALL leadflow.run_due('2100-01-01')");
@@ -88,7 +91,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {

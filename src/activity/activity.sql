@@ -1,0 +1,67 @@
+-- Activities: recording them, what can be entered, and what they mean to the lists.
+
+CREATE FUNCTION leadflow.record_activities(activities jsonb, dry_run boolean DEFAULT false,
+    OUT lead_id bigint, OUT activity_id bigint, OUT closed text[], OUT continued text[]) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION leadflow.record_activities(jsonb, boolean) IS
+    'record activities, each an object of lead_id, rep, list and the fields of the form; returns for each the lists its lead left and those it stays on';
+
+CREATE FUNCTION leadflow.record_activity(
+    lead_id bigint,
+    acted_on date DEFAULT NULL,
+    kind text DEFAULT NULL,
+    result text DEFAULT NULL,
+    content text DEFAULT NULL,
+    source text DEFAULT NULL,
+    action text DEFAULT NULL,
+    note text DEFAULT NULL,
+    next_contact_on date DEFAULT NULL,
+    rep text DEFAULT NULL,
+    list text DEFAULT NULL,
+    fields jsonb DEFAULT NULL,
+    recorded_at timestamptz DEFAULT NULL,
+    dry_run boolean DEFAULT false,
+    OUT activity_id bigint, OUT closed text[], OUT continued text[]) RETURNS record
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.activity_id, r.closed, r.continued
+      FROM leadflow.record_activities(
+          jsonb_build_array(coalesce($12, '{}') || jsonb_strip_nulls(jsonb_build_object(
+              'lead_id', $1, 'acted_on', $2, 'kind', $3, 'result', $4, 'content', $5, 'source', $6,
+              'action', $7, 'note', $8, 'next_contact_on', $9, 'rep', $10, 'list', $11,
+              'recorded_at', $13))), $14) AS r
+$$;
+COMMENT ON FUNCTION leadflow.record_activity(bigint, date, text, text, text, text, text, text, date, text, text, jsonb, timestamptz, boolean) IS
+    'record an activity; returns its id, the lists its lead left and those it stays on';
+
+CREATE FUNCTION leadflow.set_list_results(list text, results text[], dry_run boolean DEFAULT false,
+    OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
+    OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.set_list_results(text, text[], boolean) IS
+    'choose which results of activities can be entered for a list; returns what set_form() does';
+
+CREATE FUNCTION leadflow.set_list_results(list bigint, results text[], dry_run boolean DEFAULT false,
+    OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
+    OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.set_list_results(bigint, text[], boolean) IS
+    'choose which results of activities can be entered for a list; returns what set_form() does';
+
+CREATE FUNCTION leadflow.apply_activities() RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.apply_activities() IS
+    'part of run_due: tell the lists of activities that came where no trigger was; returns how many stays changed';
+
+CREATE FUNCTION leadflow.activity_arrives() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.activity_arrives() IS 'trigger of leadflow.activity';
+CREATE FUNCTION leadflow.activity_arrived() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.activity_arrived() IS 'trigger of leadflow.activity';
+CREATE FUNCTION leadflow.activity_corrected() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.activity_corrected() IS 'trigger of leadflow.activity';
+CREATE FUNCTION leadflow.activity_deleted() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.activity_deleted() IS 'trigger of leadflow.activity';
