@@ -71,6 +71,9 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
 
+/* Read definitions that a caller goes by who need not have the privilege to. */
+extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
+
 /*
  * Make a snapshot active, for SpiRead(), that sees what this transaction has
  * done so far and what others have committed; to be popped.

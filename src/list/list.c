@@ -42,10 +42,25 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
