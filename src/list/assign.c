@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
+#include "lead/lead.h"
 #include "lexer.h"
 #include "list/assign.h"
 #include "list/list.h"
@@ -185,7 +186,7 @@ assign_body(FunctionCallInfo fcinfo, void *result)
 	if (PG_ARGISNULL(2) && ArgumentType(fcinfo, 2) == LeadflowType("segment"))
 		AddNullArg(&args, LeadflowType("leadset"));
 	else
-		AddArg(&args, LeadflowType("leadset"), ArgumentLeads(fcinfo, 2, list, ChangeTime(list)));
+		AddArg(&args, LeadflowType("leadset"), LeadsArgument(fcinfo, 2, ChangeTime(list), list->zone));
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, DATEOID);
 	else

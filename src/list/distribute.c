@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "funcapi.h"
+#include "lead/lead.h"
 #include "leadset/leadset.h"
 #include "lexer.h"
 #include "list/assign.h"
@@ -336,7 +337,7 @@ typedef struct Territory
 {
 	char	   *name;			/* as reasons have it */
 	char	   *segment;
-	Leadset    *leads;
+	ExpandedLeadset *leads;
 	bool		evenly;
 	int			rep;			/* NOBODY when not of this distribution */
 	int64		nleads;			/* of those to be given evenly ... */
@@ -370,8 +371,9 @@ read_territories(Distribution *d, int *n)
 	}
 	PushFreshSnapshot();
 	for (int i = 0; i < *n; i++)
-		territories[i].leads = DatumGetLeadset(EvaluateSegment(territories[i].segment, d->as_of,
-															   d->list->zone));
+		territories[i].leads =
+			DatumGetExpandedLeadset(EvaluateSegment(territories[i].segment, d->as_of, d->list->zone),
+									CurrentMemoryContext);
 	PopActiveSnapshot();
 	return territories;
 }
@@ -395,7 +397,7 @@ distribute_by_rules(Distribution *d)
 			Territory  *territory = &territories[j];
 
 			if (!(territory->evenly || has_room(d, territory->rep)) ||
-				!LeadsetContains(territory->leads, candidate->lead_id))
+				!ExpandedLeadsetContains(territory->leads, candidate->lead_id))
 				continue;
 			if (!territory->evenly)
 				give(d, candidate, territory->rep, territory->name);
@@ -564,7 +566,7 @@ read_candidates(Distribution *d, FunctionCallInfo fcinfo, int segment)
 	if (PG_ARGISNULL(segment))
 		AddNullArg(&args, LeadflowType("leadset"));
 	else
-		AddArg(&args, LeadflowType("leadset"), ArgumentLeads(fcinfo, segment, d->list, d->as_of));
+		AddArg(&args, LeadflowType("leadset"), LeadsArgument(fcinfo, segment, d->as_of, d->list->zone));
 	d->n = SpiRun("SELECT m.lead_id, m.member_id, m.rep_id, m.entered_at"
 				  " FROM leadflow.member AS m WHERE m.list_id = $1 AND " WORKABLE " AND " NOBODYS
 				  " AND ($2 IS NULL OR leadflow.contains($2, m.lead_id)) AND " REACHABLE

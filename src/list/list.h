@@ -53,13 +53,6 @@ extern TimestampTz ChangeTime(const LeadList *list);
  */
 extern TimestampTz PresentTime(const LeadList *list, TimestampTz at);
 
-/*
- * The leads an argument names: verbs are declared twice, for a leadset and for
- * a segment, which is evaluated as of the time of the change.
- */
-extern Datum ArgumentLeads(FunctionCallInfo fcinfo, int argument, const LeadList *list,
-						   TimestampTz at);
-
 extern void SetChangedAt(const LeadList *list, TimestampTz changed_at);
 
 /* Bring a locked list up to date, its segment as of an instant. */
