@@ -55,6 +55,8 @@ sub fill
 		SELECT leadflow.create_list('mine', 'segment(''mine'')', 'every 2 weeks on mon,thu at 07:00', 'mirror', 'America/New_York', due_after => '1 day')});
 	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
+		INSERT INTO leadflow.territory (position, segment, rep_id) VALUES (1, 'lead(lead_id <= 5)', 1);
+		SELECT leadflow.distribute('HOTリードリスト', 'rules'); UPDATE leadflow.member SET rep_id = NULL WHERE lead_id = 1;
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
 	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
 		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
@@ -91,7 +93,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, assignment, territory, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {
