@@ -20,7 +20,8 @@ typedef struct SpiFrame
 /*
  * Connect to SPI with search_path pinned. A verb that reads or writes a whole
  * list asks for everything: where row-level security would hide rows from the
- * caller it then fails instead of doing half the work.
+ * caller it then fails instead of doing half the work. Policies that are true
+ * hide none.
  */
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
