@@ -29,6 +29,10 @@ PG_FUNCTION_INFO_V1(visible_leads);
 	"EXISTS (SELECT FROM leadflow.rep AS r WHERE r.db_role = $1 AND r.active" \
 	" AND (l.visibility IS NULL OR r.team = ANY (l.visibility)))"
 
+/* Stays that are or were a rep's: an index for each. */
+#define OPEN	"m.rep_id = ANY (ARRAY" REPS_SQL ") AND m.left_at IS NULL"
+#define PAST	"m.rep_id = ANY (ARRAY" REPS_SQL ") AND m.left_at IS NOT NULL"
+
 /* What can be asked for; the leads go by a name. */
 typedef struct Question
 {
@@ -47,16 +51,16 @@ typedef enum Asked
 static Question questions[] = {
 	[REPS] = {NULL, "SELECT ARRAY" REPS_SQL},
 	[LISTS] = {NULL, "SELECT ARRAY(SELECT l.list_id FROM leadflow.list AS l WHERE " SHARED_SQL
-		" UNION SELECT m.list_id FROM leadflow.member AS m WHERE m.rep_id = ANY (ARRAY" REPS_SQL "))"},
+		" UNION SELECT m.list_id FROM leadflow.member AS m WHERE " OPEN
+		" UNION SELECT m.list_id FROM leadflow.member AS m WHERE " PAST ")"},
 	{"assigned", "SELECT leadflow.leadset_agg(s.lead_id) FROM"
 		" (SELECT d.lead_id FROM leadflow.lead AS d WHERE d.rep_id = ANY (ARRAY" REPS_SQL ") UNION ALL"
-		"  SELECT m.lead_id FROM leadflow.member AS m WHERE m.rep_id = ANY (ARRAY" REPS_SQL ")"
-		"  AND m.left_at IS NULL) AS s"},
+		"  SELECT m.lead_id FROM leadflow.member AS m WHERE " OPEN ") AS s"},
 	{"shared", "SELECT leadflow.leadset_agg(m.lead_id) FROM leadflow.member AS m"
 		" WHERE m.left_at IS NULL AND m.list_id = ANY (ARRAY(SELECT l.list_id FROM leadflow.list AS l"
 		"  WHERE l.status = 'open' AND " SHARED_SQL "))"},
 	{"worked", "SELECT leadflow.leadset_agg(m.lead_id) FROM leadflow.member AS m"
-		" WHERE m.rep_id = ANY (ARRAY" REPS_SQL ") AND m.left_at IS NOT NULL"},
+		" WHERE " PAST},
 };
 
 /* ---- answers, kept while they hold ------------------------------------------------------ */
