@@ -24,9 +24,8 @@
 #include "utils/syscache.h"
 #include "zone.h"
 
-/* Set a parameter until the frame is left. */
-static void
-pin(const char *name, const char *value)
+void
+PinSetting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
@@ -120,9 +119,9 @@ EnterSpi(bool everything)
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
-	pin("search_path", "pg_catalog, pg_temp");
+	PinSetting("search_path", "pg_catalog, pg_temp");
 	/* a segment of many conditions would take longer to compile than to run */
-	pin("jit", "off");
+	PinSetting("jit", "off");
 	SPI_connect();
 
 	setting = get_relname_relid("setting", get_namespace_oid("leadflow", false));
@@ -130,7 +129,7 @@ EnterSpi(bool everything)
 		report_not_installed();
 	if (everything &&
 		(object_ownercheck(RelationRelationId, setting, GetUserId()) || !sees_everything()))
-		pin("row_security", "off");
+		PinSetting("row_security", "off");
 	return frame;
 }
 

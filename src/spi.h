@@ -26,6 +26,9 @@ typedef struct SpiFrame
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
 
+/* Set a parameter until the frame is left. */
+extern void PinSetting(const char *name, const char *value);
+
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
  * real run in a subtransaction that is rolled back: it cannot disagree with one.

@@ -8,6 +8,7 @@
 #include "access/access.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "funcapi.h"
@@ -323,7 +324,8 @@ static void
 grant_schema(const char *role, Oid role_id)
 {
 	SpiRun(psprintf("GRANT USAGE ON SCHEMA leadflow TO %s", role), NULL);
-	if (pg_namespace_aclcheck(get_namespace_oid("leadflow", false), role_id, ACL_USAGE) != ACLCHECK_OK)
+	if (object_aclcheck(NamespaceRelationId, get_namespace_oid("leadflow", false), role_id,
+						ACL_USAGE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" cannot be let into schema leadflow", GetUserNameFromId(role_id, false)),

@@ -33,6 +33,9 @@ typedef struct LeadList
 extern LeadList *LockList(FunctionCallInfo fcinfo, int argument);
 extern LeadList *LockListById(int64 list_id, bool skip_locked);
 
+/* The same without a lock, under the active snapshot. */
+extern LeadList *FindList(FunctionCallInfo fcinfo, int argument);
+
 /* Raise 55000 for a list that is closed. */
 extern void RequireOpen(const LeadList *list);
 
