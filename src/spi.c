@@ -52,6 +52,24 @@ policy_applies(const RowSecurityPolicy *policy)
 	return false;
 }
 
+bool
+HasPolicy(Oid table, const char *name)
+{
+	Relation	relation = relation_open(table, AccessShareLock);
+	bool		has = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc != NULL)
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			RowSecurityPolicy *policy = lfirst(lc);
+
+			has = has || (strcmp(policy->policy_name, name) == 0 && policy_applies(policy));
+		}
+	relation_close(relation, AccessShareLock);
+	return has;
+}
+
 static bool
 is_true(const Expr *expr)
 {

@@ -29,6 +29,9 @@ extern void LeaveSpi(SpiFrame frame);
 /* Set a parameter until the frame is left. */
 extern void PinSetting(const char *name, const char *value);
 
+/* Is the policy of that name on a table for the current user? */
+extern bool HasPolicy(Oid table, const char *name);
+
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
  * real run in a subtransaction that is rolled back: it cannot disagree with one.

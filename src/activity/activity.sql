@@ -1,4 +1,4 @@
--- Activities: recording them, and what they mean to the lists.
+-- Activities: recording them, what can be entered, and what they mean to the lists.
 
 CREATE FUNCTION leadflow.record_activities(activities jsonb, dry_run boolean DEFAULT false,
     OUT lead_id bigint, OUT activity_id bigint, OUT closed text[], OUT continued text[]) RETURNS SETOF record
@@ -33,6 +33,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadflow.record_activity(bigint, date, text, text, text, text, text, text, date, text, text, jsonb, timestamptz, boolean) IS
     'record an activity; returns its id, the lists its lead left and those it stays on';
+
+CREATE FUNCTION leadflow.set_list_results(list text, results text[], dry_run boolean DEFAULT false,
+    OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
+    OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.set_list_results(text, text[], boolean) IS
+    'choose which results of activities can be entered for a list; returns what set_form() does';
+
+CREATE FUNCTION leadflow.set_list_results(list bigint, results text[], dry_run boolean DEFAULT false,
+    OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
+    OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.set_list_results(bigint, text[], boolean) IS
+    'choose which results of activities can be entered for a list; returns what set_form() does';
 
 CREATE FUNCTION leadflow.apply_activities() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -15,6 +15,7 @@
 #include "lexer.h"
 #include "list/list.h"
 #include "miscadmin.h"
+#include "source/hidden.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -287,7 +288,7 @@ names_contain(List *names, const char *name)
 static void
 add_form_fields(List **all)
 {
-	List	   *hidden = ReadsDocuments("lead") ? NIL : HiddenFields("lead");
+	List	   *hidden = SeesHidden() ? NIL : HiddenFields("lead");
 	List	   *taken = NIL;
 	ListCell   *lc;
 

@@ -10,8 +10,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "handoff/export.h"
-#include "lexer.h"
+#include "lead/lead.h"
 #include "miscadmin.h"
+#include "source/hidden.h"
 #include "spi.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -47,28 +48,6 @@ HiddenFields(const char *entity)
 	return hidden;
 }
 
-static const char *
-entity_argument(FunctionCallInfo fcinfo)
-{
-	static const char *const entities[] = {"activity", "application", "deal", "lead"};
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	List	   *known = NIL;
-	const char *nearest;
-
-	for (size_t i = 0; i < lengthof(entities); i++)
-	{
-		if (strcmp(entities[i], name) == 0)
-			return entities[i];
-		known = lappend(known, unconstify(char *, entities[i]));
-	}
-	nearest = NearestName(name, known);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("\"%s\" has no form", name),
-			 errdetail("Forms are for activity, application, deal and lead."),
-			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
-}
-
 static Datum
 text_array(List *names)
 {
@@ -90,14 +69,14 @@ shown_fields(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	SpiFrame	frame;
 	OwnerFrame	owner;
-	bool		reads;
+	bool		sees_hidden;
 	Datum		document = (Datum) 0;
 	bool		isnull = true;
 	MemoryContext old;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	entity = entity_argument(fcinfo);
+	entity = FindEntity(text_to_cstring(PG_GETARG_TEXT_PP(0)))->name;
 	is_lead = strcmp(entity, "lead") == 0;
 	if (!is_lead && PG_ARGISNULL(2))
 		PG_RETURN_NULL();
@@ -109,13 +88,13 @@ shown_fields(PG_FUNCTION_ARGS)
 
 	frame = EnterSpi(false);
 	isnull = SpiRead(psprintf("SELECT%s", condition), &args) == 0;
-	reads = ReadsDocuments(entity);
 	LeaveSpi(frame);
 	if (isnull)
 		PG_RETURN_NULL();
 
+	sees_hidden = SeesHidden();
 	owner = EnterAsOwner();
-	AddArg(&args, TEXTARRAYOID, text_array(reads ? NIL : HiddenFields(entity)));
+	AddArg(&args, TEXTARRAYOID, text_array(sees_hidden ? NIL : HiddenFields(entity)));
 	isnull = SpiRead(psprintf("SELECT t.fields - $%d%s", args.n, condition), &args) == 0;
 	if (!isnull)
 	{

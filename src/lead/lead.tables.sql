@@ -169,3 +169,5 @@ COMMENT ON COLUMN leadflow.form_version.applied_by IS 'role that put it in force
 IF first_time THEN
     PERFORM leadflow.set_form('lead', 'tags "タグ" multiselect');
 END IF;
+PERFORM leadflow.form_view('lead');
+PERFORM leadflow.form_view('application');

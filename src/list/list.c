@@ -42,10 +42,25 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
@@ -220,6 +235,7 @@ create_list(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *mode = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	Datum		segment = (Datum) 0;
 	int64		list_id;
 
 	require(name != NULL && name[0] != '\0', "a list needs a name", NULL);
@@ -235,14 +251,17 @@ create_list(PG_FUNCTION_ARGS)
 	{
 		/* what the same statement has saved before is there to be referred to */
 		PushFreshSnapshot();
-		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+		segment = NamedSegment(SegmentText(PG_GETARG_SEGMENT_PP(1)));
 		PopActiveSnapshot();
 	}
 	if (!PG_ARGISNULL(4))
 		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
 
 	AddTextArg(&args, name);
-	add_argument(&args, fcinfo, 1, LeadflowType("segment"));
+	if (PG_ARGISNULL(1))
+		AddNullArg(&args, LeadflowType("segment"));
+	else
+		AddArg(&args, LeadflowType("segment"), segment);
 	add_argument(&args, fcinfo, 2, LeadflowType("cadence"));
 	AddTextArg(&args, mode);
 	add_argument(&args, fcinfo, 4, TEXTOID);	/* zone */
