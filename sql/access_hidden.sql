@@ -20,12 +20,21 @@ SELECT c.command, public.refused(c.command)
                ('SELECT note FROM leadflow.activity'), ('SELECT before FROM leadflow.activity_change'),
                ('UPDATE leadflow.activity SET fields = fields || ''{}'''),
                ('SELECT leadflow.evaluate(''activity(note = ''''最高機密'''')'')')) AS c (command);
+SELECT leadflow.shown_fields('lead', 3), leadflow.shown_fields('lead', 6) AS not_his, leadflow.shown_fields('activity', 3, max(activity_id)) AS activity
+  FROM leadflow.activity WHERE lead_id = 3;
+SELECT leadflow.sees_hidden(), convert_from(leadflow.export_csv('all', '{会社名,タグ}'), 'UTF8');
+SELECT convert_from(leadflow.export_csv('east'), 'UTF8') LIKE '%予算%' AS has_budget, convert_from(leadflow.export_csv('east'), 'UTF8') LIKE '%タグ%' AS has_tags;
+SELECT public.refused('SELECT leadflow.export_csv(''all'', ''{予算}'')'), public.refused('SELECT leadflow.export_query(''SELECT fields FROM leadflow.lead'')'),
+       public.refused('SELECT * FROM leadflow.lead_view'), public.refused('SELECT leadflow.shown_fields(''leads'', 1)')
+\gx
 SELECT leadflow.record_activity(3, note => '隠し') IS NOT NULL AS recorded;
 SET ROLE regress_analyst;
 SELECT count(*) FROM leadflow.activity;
 SELECT public.refused('SELECT note FROM leadflow.activity');
 SET ROLE regress_marketing;
 SELECT note FROM leadflow.activity WHERE note IS NOT NULL ORDER BY activity_id;
+SELECT leadflow.sees_hidden(), convert_from(leadflow.export_csv('all', '{会社名,予算}'), 'UTF8'), leadflow.shown_fields('lead', 6);
+SELECT budget FROM leadflow.lead_view WHERE lead_id = 6;
 -- and is shown again
 SET ROLE regress_owner;
 SELECT version FROM leadflow.set_form('lead', 'tags "タグ" multiselect; budget "予算" number');
@@ -49,7 +58,7 @@ SELECT public.refused('SELECT * FROM leadflow.x_price'), public.refused('SELECT 
 
 -- ---- other access, and none
 SET ROLE regress_owner;
-SELECT count(*) FROM leadflow.grant_access('regress_tanaka', 'analyst');
+SELECT count(*) > 0 AS granted FROM leadflow.grant_access('regress_tanaka', 'analyst');
 SET ROLE regress_tanaka;
 SELECT count(*) FROM leadflow.lead;
 SELECT public.refused('UPDATE leadflow.member SET memo = ''x''');
@@ -66,14 +75,14 @@ SELECT public.refused('SELECT leadflow.grant_access(''regress_tanak'', ''sales''
 RESET ROLE;
 GRANT regress_reader TO regress_sato;
 SET ROLE regress_owner;
-SELECT count(*) FROM leadflow.grant_access('regress_reader', 'sales');
+SELECT count(*) > 0 AS granted FROM leadflow.grant_access('regress_reader', 'sales');
 SET ROLE regress_sato;
 SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead;
 -- who is exempt from row-level security is told so
 RESET ROLE;
 GRANT regress_owner TO regress_analyst;
 SET ROLE regress_owner;
-SELECT count(*) FROM leadflow.grant_access('regress_analyst', 'sales');
+SELECT count(*) > 0 AS granted FROM leadflow.grant_access('regress_analyst', 'sales');
 SELECT leadflow.revoke_access('regress_analyst'), leadflow.revoke_access('regress_marketing'), leadflow.revoke_access('regress_reader');
 -- nothing is left of them
 RESET ROLE;
