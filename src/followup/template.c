@@ -104,6 +104,9 @@ merge_value(PG_FUNCTION_ARGS)
 	{
 		const char *special = strchr(escape->special, *c);
 
+		/* a line ends in one way */
+		if (*c == '\r' && c[1] == '\n')
+			continue;
 		if (one_line && (length = blank_length(c)) > 0 && strncmp(c, "\xE3", 1) != 0)
 		{
 			appendStringInfoChar(&out, ' ');
