@@ -29,12 +29,6 @@ segment_sql(const char *text)
 	return SegmentSql(BindSegment(&context, text));
 }
 
-void
-RequireBinds(const char *text)
-{
-	(void) segment_sql(text);
-}
-
 Datum
 EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 {
@@ -57,9 +51,8 @@ EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 	return result;
 }
 
-/* An instant a segment can be evaluated at. */
-static TimestampTz
-checked_as_of(FunctionCallInfo fcinfo, int argument)
+TimestampTz
+AsOfArgument(FunctionCallInfo fcinfo, int argument)
 {
 	TimestampTz as_of;
 
@@ -80,7 +73,7 @@ checked_as_of(FunctionCallInfo fcinfo, int argument)
 Datum
 evaluate(PG_FUNCTION_ARGS)
 {
-	TimestampTz as_of = checked_as_of(fcinfo, 1);
+	TimestampTz as_of = AsOfArgument(fcinfo, 1);
 	SpiFrame	frame;
 	char	   *zone;
 	Datum		result;
@@ -143,7 +136,7 @@ check_segment(PG_FUNCTION_ARGS)
 }
 
 /*
- * The segment with sources and fields by name where it has labels, so that a
+ * The segment with sources, fields and choices by name where it has labels, so that a
  * saved definition survives a change of labels.
  */
 static void
@@ -160,10 +153,22 @@ name_fields(SegmentNode *node, const BoundNode *bound)
 		node->source = unconstify(char *, bound->source->name);
 	if (bound->field != NULL)
 		node->field = unconstify(char *, bound->field->name);
+	if (bound->test != NULL)
+		node->test = unconstify(SegmentTest *, bound->test->test);
 	forboth(lc, node->args, bound_lc, bound->args)
 		name_fields(lfirst(lc), lfirst(bound_lc));
 	name_fields(node->where, bound->where);
 	name_fields(node->row, bound->row);
+}
+
+Datum
+NamedSegment(const char *text)
+{
+	BindContext context = {0};
+	SegmentNode *tree = SegmentParse(text);
+
+	name_fields(tree, BindSegment(&context, text));
+	return PointerGetDatum(SegmentFromTree(tree));
 }
 
 Datum

@@ -6,6 +6,8 @@
 #define LEADFLOW_ENGINE_H
 
 #include "compat.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
 /*
@@ -15,8 +17,14 @@
  */
 extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
 
-/* Raise the first thing that is wrong with a segment, if anything is. */
-extern void RequireBinds(const char *text);
+/* An argument that says as of when to evaluate, checked. */
+extern TimestampTz AsOfArgument(FunctionCallInfo fcinfo, int argument);
+
+/*
+ * A segment as it is kept: by names where it has labels. Raises the first thing
+ * that is wrong with it, if anything is.
+ */
+extern Datum NamedSegment(const char *text);
 
 /*
  * The names a segment refers to as kind('name'), itself or by the saved segments

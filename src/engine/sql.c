@@ -79,12 +79,6 @@ put_lookup(SqlWriter *writer, const BoundNode *node, const char *alias)
 					 holds_for_null ? " is not true)" : "");
 }
 
-static char *
-column_sql(const SourceField *field, const char *alias)
-{
-	return psprintf(field->is_enum ? "%s.%s::text" : "%s.%s", alias, field->column);
-}
-
 static void
 put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent)
 {
@@ -93,11 +87,11 @@ put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKi
 	if (node->field->lookup_relation != NULL)
 		put_lookup(writer, node, alias);
 	else if (node->test == NULL)
-		put(writer, column_sql(node->field, alias));
+		put(writer, FieldSql(node->field, alias));
 	else
 	{
 		/* a test may be several comparisons */
-		test = TestSql(node->test, column_sql(node->field, alias));
+		test = TestSql(node->test, FieldSql(node->field, alias));
 		appendStringInfo(&writer->out, parent == SEGMENT_OR && strstr(test, " and ") ? "(%s)" : "%s",
 						 test);
 	}
@@ -197,6 +191,26 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 	}
 }
 
+char *
+RowSql(const BoundNode *row, const char *alias)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_row(&writer, row, alias, SEGMENT_BLOCK);
+	return writer.out.data;
+}
+
+char *
+RecordsSql(const Source *source, const BoundNode *row, bool time_known)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_records_where(&writer, source, row, time_known);
+	return writer.out.data;
+}
+
 /* ---- conditions on a lead ------------------------------------------------------ */
 
 /* The lead itself satisfies a row. */
@@ -242,11 +256,11 @@ put_block(SqlWriter *writer, const BoundNode *node)
 }
 
 /* The aggregate itself, over the records of a group. */
-static char *
-aggregate_sql(const BoundNode *node)
+char *
+AggregateSql(const BoundNode *node)
 {
 	const SourceField *field = node->field;
-	const char *column = field ? psprintf("r.%s", field->column) : "*";
+	const char *column = field ? FieldSql(field, "r") : "*";
 	bool		inexact = field && (field->base_type == FLOAT4OID || field->base_type == FLOAT8OID);
 
 	switch (node->function)
@@ -259,8 +273,7 @@ aggregate_sql(const BoundNode *node)
 		case SEGMENT_AVG:
 			return psprintf(inexact ? "avg(%s::numeric)" : "avg(%s)", column);
 		default:
-			return psprintf("%s(%s)", SegmentFunctionName(node->function),
-							column_sql(field, "r"));
+			return psprintf("%s(%s)", SegmentFunctionName(node->function), column);
 	}
 }
 
@@ -275,7 +288,7 @@ put_aggregate(SqlWriter *writer, const BoundNode *node)
 	const Source *source = node->source;
 	bool		by_failure = (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
 		TestHoldsForZero(node->test);
-	char	   *test = TestSql(node->test, aggregate_sql(node));
+	char	   *test = TestSql(node->test, AggregateSql(node));
 
 	put(writer, by_failure ? "not exists (" : "exists (");
 	writer->indent++;

@@ -29,6 +29,7 @@ AS $$
 DECLARE
     due record;
     reminder record;
+    rule record;
     failure text;
     failure_detail text;
     failure_hint text;
@@ -51,6 +52,10 @@ BEGIN
                     attempts = r.attempts OPERATOR(pg_catalog.+) 1
                 WHERE r.finished IS NULL;
             END;
+            COMMIT;
+        END LOOP;
+        FOR rule IN SELECT r.rule_id FROM leadflow.rule AS r ORDER BY r.position, r.rule_id LOOP
+            PERFORM leadflow.run_rule(rule.rule_id, run_due.at);
             COMMIT;
         END LOOP;
         FOR reminder IN SELECT s.name FROM leadflow.schedule AS s WHERE s.enabled ORDER BY s.name LOOP

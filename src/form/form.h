@@ -25,6 +25,7 @@ typedef struct varlena FormText;
 /* Limits of a form */
 #define FORM_MAX_FIELDS		1000
 #define FORM_MAX_CHOICES	10000	/* of all fields together */
+#define FORM_MAX_PATTERN	1000	/* characters */
 
 /* The kinds of fields, in the order of their names in form_words.c. */
 typedef enum FormType
@@ -51,7 +52,8 @@ typedef struct FormChoice
 	bool		retired;		/* no longer to be entered */
 	bool		effective;		/* as a result: counts as an effective call */
 	bool		closes;			/* as a result: ends the stay on the list */
-	List	   *only_lists;		/* of int64 *: lists it is for; NIL for all */
+	List	   *only_lists;		/* of int64 *, ascending: lists it is for; NIL for all ... */
+	List	   *except_lists;	/* ... but these, ascending too */
 	int			location;
 } FormChoice;
 
@@ -125,6 +127,12 @@ extern void FormAppendViolations(StringInfo detail, List *violations);
 /* The violation of one value, or NULL; an empty value violates nothing but "required". */
 extern FormViolation *FormCheckValue(const FormField *field, JsonbValue *value, bool has_list,
 									 int64 list_id);
+
+/* Raise 23514 with all of some violations in the detail. */
+pg_noreturn extern void FormRaise(List *violations);
+
+/* Is a list among those a choice is only for, or is not for? */
+extern bool FormHasList(List *lists, int64 list_id);
 
 /* A literal as a document would hold it. */
 extern void FormValueToJsonb(const FormValue *value, JsonbValue *result);

@@ -193,17 +193,23 @@ check_time(const FormField *field, JsonbValue *value)
 
 /* ---- choices ------------------------------------------------------------------------- */
 
-static bool
-is_for_list(const FormChoice *choice, bool has_list, int64 list_id)
+bool
+FormHasList(List *lists, int64 list_id)
 {
 	ListCell   *lc;
 
-	if (choice->only_lists == NIL)
-		return true;
-	foreach(lc, choice->only_lists)
-		if (has_list && *(int64 *) lfirst(lc) == list_id)
+	foreach(lc, lists)
+		if (*(int64 *) lfirst(lc) == list_id)
 			return true;
 	return false;
+}
+
+static bool
+is_for_list(const FormChoice *choice, bool has_list, int64 list_id)
+{
+	if (choice->only_lists != NIL)
+		return has_list && FormHasList(choice->only_lists, list_id);
+	return !has_list || !FormHasList(choice->except_lists, list_id);
 }
 
 /* A message that ends with the choices that may be entered instead. */

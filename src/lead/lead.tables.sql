@@ -104,7 +104,11 @@ COMMENT ON COLUMN leadflow.lead.merged_into IS 'lead this one was merged into (�
 -- dump unrestorable.
 CREATE INDEX IF NOT EXISTS lead_email ON leadflow.lead (email);
 CREATE INDEX IF NOT EXISTS lead_external_id ON leadflow.lead (external_id);
+CREATE INDEX IF NOT EXISTS lead_company ON leadflow.lead (company);
 CREATE INDEX IF NOT EXISTS lead_rep ON leadflow.lead (rep_id);
+
+CREATE OR REPLACE TRIGGER lead_updated BEFORE UPDATE ON leadflow.lead
+    FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION leadflow.note_update();
 
 CREATE TABLE IF NOT EXISTS leadflow.visit (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
@@ -115,7 +119,8 @@ CREATE TABLE IF NOT EXISTS leadflow.visit (
     entry_url text,
     referrer text,
     fields jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (lead_id, visit_id)
+    -- the last visit of a lead is found without reading them
+    PRIMARY KEY (lead_id, visit_id) INCLUDE (visited_at)
 );
 COMMENT ON TABLE leadflow.visit IS 'web sessions of leads (トラッキング)';
 COMMENT ON COLUMN leadflow.visit.lead_id IS 'lead (リード)';
@@ -171,3 +176,5 @@ COMMENT ON COLUMN leadflow.form_version.applied_by IS 'role that put it in force
 IF first_time THEN
     PERFORM leadflow.set_form('lead', 'tags "タグ" multiselect');
 END IF;
+PERFORM leadflow.form_view('lead');
+PERFORM leadflow.form_view('application');
