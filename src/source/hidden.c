@@ -143,7 +143,8 @@ FieldIsHidden(const Source *source, const SourceField *field)
 		if (!OidIsValid(table) || (is_table && table != relation) ||
 			object_ownercheck(RelationRelationId, table, GetUserId()))
 			continue;
-		if (form_hides(FormParse(form->form), relation, field->column))
+		if (form_hides(FormParse(form->form), relation,
+					   field->column ? field->column : quote_identifier(field->name)))
 			return true;
 	}
 	return false;
