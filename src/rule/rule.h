@@ -42,8 +42,8 @@ typedef struct RuleEvent
 	RuleEventKind kind;
 	const char *entity;			/* FIELD, DATE: the table of the record */
 	const char *key;			/* and what tells its records apart */
-	const SourceField *field;	/* NULL for a column of member */
-	const char *column;			/* DATE: the column, where it is one; else NULL */
+	const SourceField *field;	/* or NULL, and instead: */
+	const char *column;			/* of a kept event, or of member */
 	List	   *values;			/* FIELD, STAGE, DEAL: of char *, JSON; NIL for any */
 	char	   *list;			/* its name; FIELD: NULL for any */
 	char	   *segment;		/* its text */
@@ -51,8 +51,11 @@ typedef struct RuleEvent
 	Jsonb	   *normal;			/* the event with names for labels, as it is kept */
 } RuleEvent;
 
-/* Read an event; an error where it is none, or names what is not there. Needs SPI. */
-extern RuleEvent *ReadRuleEvent(Jsonb *event);
+/*
+ * Read an event; an error where it is none, or names what is not there. One that
+ * is kept is known to be good. Needs a connection to SPI.
+ */
+extern RuleEvent *ReadRuleEvent(Jsonb *event, bool is_kept);
 
 /* Where the causes of an event are looked for. */
 typedef enum CauseSource

@@ -271,7 +271,7 @@ fire_body(void *state)
 {
 	FireState  *fire = state;
 	Firing		firing = {.rule = fire->rule, .rows = fire->rows, .at = fire->at};
-	List	   *actions = ReadRuleActions(fire->rule->actions, ReadRuleEvent(fire->rule->event));
+	List	   *actions = ReadRuleActions(fire->rule->actions, ReadRuleEvent(fire->rule->event, true));
 	FiringFrame frame = {fire->rule->name, fire->rows, current_frame};
 	SpiArgs		args = {0};
 	ListCell   *lc;
@@ -374,7 +374,7 @@ static void
 watch_body(void *state)
 {
 	WatchState *watch = state;
-	RuleEvent  *event = ReadRuleEvent(watch->rule->event);
+	RuleEvent  *event = ReadRuleEvent(watch->rule->event, true);
 	char	   *sql = CausesSql(event, watch->source);
 
 	watch->n = 0;
@@ -466,7 +466,7 @@ tick_segment(TickState *tick, const RuleEvent *event)
 								tick->at, tick->zone, &changed, &tick->n);
 	}
 	AddArg(&args, LeadflowType("leadset"), now);
-	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1 AND seen IS DISTINCT FROM $2", &args);
+	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1 AND (seen IS NULL OR seen OPERATOR(leadflow.<>) $2)", &args);
 }
 
 /* Looked for when a day begins, and every hour for what is entered late. */
@@ -495,7 +495,7 @@ static void
 tick_body(void *state)
 {
 	TickState  *tick = state;
-	RuleEvent  *event = ReadRuleEvent(tick->rule->event);
+	RuleEvent  *event = ReadRuleEvent(tick->rule->event, true);
 
 	tick->n = 0;
 	if (event->segment != NULL)
