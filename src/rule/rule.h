@@ -126,10 +126,6 @@ extern Datum NoteCauses(const Rule *rule, const RuleEvent *event, const char *sq
  */
 extern void FireRule(const Rule *rule, Datum rows, uint64 n, TimestampTz as_of, TimestampTz at);
 
-/* Run something that may fail: NULL, or the error, when it is rolled back. */
-typedef void (*AttemptBody) (void *state);
-extern ErrorData *Attempt(AttemptBody body, void *state);
-
 /* Keep why a rule could not be looked at; NULL for that it could. */
 extern void NoteRuleError(const Rule *rule, const ErrorData *error);
 

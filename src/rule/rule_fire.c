@@ -15,11 +15,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(watch_rows);
@@ -85,71 +82,13 @@ LoadRules(const char *watches, int64 rule_id)
 	return rules;
 }
 
-/*
- * What cannot be tried again here, because the transaction is at an end, is no
- * failure of the rule.
- */
-static bool
-is_beyond_us(int sqlstate)
-{
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ||
-		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
-ErrorData *
-Attempt(AttemptBody body, void *state)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	FiringFrame *frame = current_frame;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		body(state);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		current_frame = frame;
-		if (is_beyond_us(error->sqlerrcode))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	return error;
-}
-
-static char *
-error_text(const ErrorData *error)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&text, "\n%s", error->detail);
-	if (error->hint != NULL)
-		appendStringInfo(&text, "\n%s", error->hint);
-	return text.data;
-}
-
 void
 NoteRuleError(const Rule *rule, const ErrorData *error)
 {
 	SpiArgs		args = {0};
 
 	AddBigintArg(&args, rule->rule_id);
-	AddTextArg(&args, error ? error_text(error) : NULL);
+	AddTextArg(&args, error ? ErrorText(error) : NULL);
 	SpiRun("UPDATE leadflow.rule SET error = $2 WHERE rule_id = $1 AND error IS DISTINCT FROM $2", &args);
 	if (error != NULL)
 		ereport(WARNING,
@@ -283,9 +222,16 @@ fire_body(void *state)
 	if (SpiBigint(1, 1) > 0)
 	{
 		current_frame = &frame;
-		foreach(lc, actions)
-			PerformRuleAction(lfirst(lc), &firing);
-		current_frame = frame.outer;
+		PG_TRY();
+		{
+			foreach(lc, actions)
+				PerformRuleAction(lfirst(lc), &firing);
+		}
+		PG_FINALLY();
+		{
+			current_frame = frame.outer;
+		}
+		PG_END_TRY();
 	}
 	note_deeds(&firing);
 }
@@ -321,7 +267,7 @@ note_failure(const Rule *rule, Datum rows, TimestampTz at, const ErrorData *erro
 
 	AddArg(&args, INT8ARRAYOID, rows);
 	AddTimeArg(&args, at);
-	AddTextArg(&args, error_text(error));
+	AddTextArg(&args, ErrorText(error));
 	AddArg(&args, BOOLOID, BoolGetDatum(error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX));
 	failed = SpiRun("UPDATE leadflow.rule_log AS g SET status = 'failed', fired_at = $2, attempts = g.attempts + 1,"
 					" error = $3, retry_at = CASE WHEN NOT $4 THEN $2 + least(interval '5 minutes'"
