@@ -55,7 +55,7 @@ $(OBJS): $(filter-out %_gram.h,$(wildcard src/*.h src/*/*.h))
 # Each does its own set-up, on a machine that has only make. (make says that it
 # found no pg_config there: the packages that bring it come with script/setup.)
 
-SUITES = lint regress isolation tap property pgtap
+SUITES = lint regress isolation tap property fuzz pgtap
 .PHONY: ready test $(SUITES:%=test-%) demo demo-clean bench
 
 # Built as whoever calls; only the installation may need root. Without LLVM

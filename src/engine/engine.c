@@ -51,9 +51,8 @@ EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 	return result;
 }
 
-/* An instant a segment can be evaluated at. */
-static TimestampTz
-checked_as_of(FunctionCallInfo fcinfo, int argument)
+TimestampTz
+AsOfArgument(FunctionCallInfo fcinfo, int argument)
 {
 	TimestampTz as_of;
 
@@ -74,7 +73,7 @@ checked_as_of(FunctionCallInfo fcinfo, int argument)
 Datum
 evaluate(PG_FUNCTION_ARGS)
 {
-	TimestampTz as_of = checked_as_of(fcinfo, 1);
+	TimestampTz as_of = AsOfArgument(fcinfo, 1);
 	SpiFrame	frame;
 	char	   *zone;
 	Datum		result;

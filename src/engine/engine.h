@@ -6,6 +6,7 @@
 #define LEADFLOW_ENGINE_H
 
 #include "compat.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
@@ -15,6 +16,9 @@
  * must be resolved.
  */
 extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
+
+/* An argument that says as of when to evaluate, checked. */
+extern TimestampTz AsOfArgument(FunctionCallInfo fcinfo, int argument);
 
 /*
  * A segment as it is kept: by names where it has labels. Raises the first thing

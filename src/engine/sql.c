@@ -191,6 +191,26 @@ put_records_where(SqlWriter *writer, const Source *source, const BoundNode *row,
 	}
 }
 
+char *
+RowSql(const BoundNode *row, const char *alias)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_row(&writer, row, alias, SEGMENT_BLOCK);
+	return writer.out.data;
+}
+
+char *
+RecordsSql(const Source *source, const BoundNode *row, bool time_known)
+{
+	SqlWriter	writer = {.indent = 0};
+
+	initStringInfo(&writer.out);
+	put_records_where(&writer, source, row, time_known);
+	return writer.out.data;
+}
+
 /* ---- conditions on a lead ------------------------------------------------------ */
 
 /* The lead itself satisfies a row. */
@@ -236,8 +256,8 @@ put_block(SqlWriter *writer, const BoundNode *node)
 }
 
 /* The aggregate itself, over the records of a group. */
-static char *
-aggregate_sql(const BoundNode *node)
+char *
+AggregateSql(const BoundNode *node)
 {
 	const SourceField *field = node->field;
 	const char *column = field ? FieldSql(field, "r") : "*";
@@ -268,7 +288,7 @@ put_aggregate(SqlWriter *writer, const BoundNode *node)
 	const Source *source = node->source;
 	bool		by_failure = (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
 		TestHoldsForZero(node->test);
-	char	   *test = TestSql(node->test, aggregate_sql(node));
+	char	   *test = TestSql(node->test, AggregateSql(node));
 
 	put(writer, by_failure ? "not exists (" : "exists (");
 	writer->indent++;

@@ -25,6 +25,7 @@ typedef struct varlena FormText;
 /* Limits of a form */
 #define FORM_MAX_FIELDS		1000
 #define FORM_MAX_CHOICES	10000	/* of all fields together */
+#define FORM_MAX_PATTERN	1000	/* characters */
 
 /* The kinds of fields, in the order of their names in form_words.c. */
 typedef enum FormType
@@ -51,8 +52,8 @@ typedef struct FormChoice
 	bool		retired;		/* no longer to be entered */
 	bool		effective;		/* as a result: counts as an effective call */
 	bool		closes;			/* as a result: ends the stay on the list */
-	List	   *only_lists;		/* of int64 *: lists it is for; NIL for all ... */
-	List	   *except_lists;	/* ... but these */
+	List	   *only_lists;		/* of int64 *, ascending: lists it is for; NIL for all ... */
+	List	   *except_lists;	/* ... but these, ascending too */
 	int			location;
 } FormChoice;
 

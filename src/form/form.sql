@@ -33,11 +33,18 @@ COMMENT ON FUNCTION leadflow.form_eq(leadflow.form, leadflow.form) IS
 CREATE FUNCTION leadflow.form_ne(leadflow.form, leadflow.form) RETURNS boolean
     AS 'MODULE_PATHNAME', 'canonical_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.form_ne(leadflow.form, leadflow.form) IS 'negation of =';
+CREATE FUNCTION leadflow.form_hash(leadflow.form) RETURNS integer
+    AS 'MODULE_PATHNAME', 'canonical_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.form_hash(leadflow.form) IS 'hash for indexes and hash joins';
+CREATE FUNCTION leadflow.form_hash_extended(leadflow.form, bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'canonical_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.form_hash_extended(leadflow.form, bigint) IS
+    'hash with a seed, for hash partitioning';
 
 CREATE OPERATOR leadflow.= (
     LEFTARG = leadflow.form, RIGHTARG = leadflow.form, FUNCTION = leadflow.form_eq,
     COMMUTATOR = OPERATOR(leadflow.=), NEGATOR = OPERATOR(leadflow.<>),
-    RESTRICT = eqsel, JOIN = eqjoinsel
+    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
 );
 COMMENT ON OPERATOR leadflow.= (leadflow.form, leadflow.form) IS 'the same form?';
 CREATE OPERATOR leadflow.<> (
@@ -46,6 +53,10 @@ CREATE OPERATOR leadflow.<> (
     RESTRICT = neqsel, JOIN = neqjoinsel
 );
 COMMENT ON OPERATOR leadflow.<> (leadflow.form, leadflow.form) IS 'different forms?';
+CREATE OPERATOR CLASS leadflow.form_hash_ops DEFAULT FOR TYPE leadflow.form USING hash AS
+    OPERATOR 1 leadflow.=,
+    FUNCTION 1 leadflow.form_hash(leadflow.form),
+    FUNCTION 2 leadflow.form_hash_extended(leadflow.form, bigint);
 
 -- what a form holds, for a GUI or a BI tool
 

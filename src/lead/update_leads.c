@@ -21,12 +21,13 @@ PG_FUNCTION_INFO_V1(update_leads);
 /* Old values of a field that are shown by themselves */
 #define SHOWN_VALUES	"20"
 
-/* Say how many of the leads asked for are left alone. */
+/* Leads that are named one by one must be there; say how many are left alone. */
 static void
-notice_gone(Datum leads)
+check_named_leads(Datum leads)
 {
 	SpiArgs		args = {0};
 
+	RequireLeads(leads);
 	AddArg(&args, LeadflowType("leadset"), leads);
 	SpiRun("SELECT count(*) FROM leadflow.unnest($1) AS u (lead_id)"
 		   " JOIN leadflow.lead AS l USING (lead_id)"
@@ -39,6 +40,23 @@ notice_gone(Datum leads)
 }
 
 /*
+ * The condition that a lead t is among the leads $1. To look up a large part of the
+ * table costs more than to read all of it, which the planner cannot know.
+ */
+static const char *
+is_among(Datum leads)
+{
+	SpiArgs		args = {0};
+	bool		isnull;
+
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("SELECT leadflow.cardinality($1) > reltuples / 20 FROM pg_class"
+		   " WHERE oid = 'leadflow.lead'::regclass", &args);
+	return DatumGetBool(SpiDatum(1, 1, &isnull)) ? "leadflow.contains($1, t.lead_id)" :
+		"t.lead_id = ANY ($1::bigint[])";
+}
+
+/*
  * Lock the leads that the changes change, and return them. To those among them
  * whose document changes and was entered under another form, the one in force
  * is to apply.
@@ -46,6 +64,7 @@ notice_gone(Datum leads)
 static Datum
 lock_leads(const LeadChanges *changes, Datum leads, Datum *lifted)
 {
+	const char *among = is_among(leads);
 	SpiArgs		args = {0};
 	bool		isnull;
 
@@ -54,30 +73,68 @@ lock_leads(const LeadChanges *changes, Datum leads, Datum *lifted)
 	SpiRun(psprintf("SELECT leadflow.leadset_agg(s.lead_id),"
 					" leadflow.leadset_agg(s.lead_id) FILTER (WHERE s.lifted)"
 					" FROM (SELECT t.lead_id, t.form_version <> $2 AND (%s) AS lifted"
-					"  FROM leadflow.lead AS t JOIN leadflow.unnest($1) AS u (lead_id) USING (lead_id)"
-					"  WHERE t.deleted_at IS NULL AND t.merged_into IS NULL AND (%s)"
+					"  FROM leadflow.lead AS t WHERE %s"
+					"  AND t.deleted_at IS NULL AND t.merged_into IS NULL AND (%s)"
 					"  ORDER BY t.lead_id FOR NO KEY UPDATE OF t) AS s",
-					changes->document_differs, changes->differs), &args);
+					changes->document_differs, among, changes->differs), &args);
 	*lifted = SpiDatum(1, 2, &isnull);
 	return SpiDatum(1, 1, &isnull);
+}
+
+/* For each field, how many of the locked leads have which value that is to change. */
+static void
+return_counts(FunctionCallInfo fcinfo, const LeadChanges *changes, Datum leads)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const char *among = is_among(leads);
+	StringInfoData sql;
+	SpiArgs		args = {0};
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT c.field, c.shown, c.new, c.leads FROM (");
+	foreach(lc, changes->fields)
+	{
+		FieldChange *change = lfirst(lc);
+
+		appendStringInfo(&sql,
+						 "%sSELECT %d AS n, g.rank, %s AS field,"
+						 " CASE WHEN g.rank <= " SHOWN_VALUES " THEN %s ELSE '(others)' END AS shown,"
+						 " CASE WHEN g.rank <= " SHOWN_VALUES " OR min(g.new) IS NOT DISTINCT FROM max(g.new)"
+						 "  THEN min(g.new) ELSE '(others)' END AS new, sum(g.leads)::bigint AS leads"
+						 " FROM (SELECT least(r.rank, " SHOWN_VALUES " + 1) AS rank,"
+						 "   CASE WHEN r.rank <= " SHOWN_VALUES " THEN r.old END AS old, r.new, r.leads"
+						 "   FROM (SELECT v.old, v.new, count(*) AS leads, row_number() OVER"
+						 "     (ORDER BY count(*) DESC, v.old COLLATE \"C\", v.new COLLATE \"C\") AS rank"
+						 "    FROM (SELECT %s AS old, %s AS new FROM leadflow.lead AS t WHERE %s AND %s) AS v"
+						 "    GROUP BY v.old, v.new) AS r) AS g"
+						 " GROUP BY g.rank, g.old",
+						 lc == list_head(changes->fields) ? "" : " UNION ALL ",
+						 foreach_current_index(lc), quote_literal_cstr(change->name), change->shown,
+						 change->old, change->new, among, change->differs);
+	}
+	appendStringInfoString(&sql, ") AS c ORDER BY c.n, c.rank");
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun(sql.data, &args);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row]);
 }
 
 /* An error that names leads whose document would not conform to the form in force. */
 static void
 require_conforming(const LeadChanges *changes, Datum lifted)
 {
+	const char *among = is_among(lifted);
 	SpiArgs		args = {0};
 
-	if (changes->document == NULL)
-		return;
 	AddArg(&args, LeadflowType("leadset"), lifted);
 	AddArg(&args, LeadflowType("form"), CStringGetTextDatum(changes->form));
 	SpiRun(psprintf("SELECT string_agg(s.lead_id::text, ', ' ORDER BY s.lead_id)"
 					" FILTER (WHERE s.n <= " CppAsString2(SHOWN_IDS) "), count(*)"
 					" FROM (SELECT t.lead_id, row_number() OVER (ORDER BY t.lead_id) AS n"
-					"  FROM leadflow.lead AS t JOIN leadflow.unnest($1) AS u (lead_id) USING (lead_id)"
-					"  WHERE EXISTS (SELECT FROM leadflow.violations($2, %s))) AS s",
-					changes->document), &args);
+					"  FROM leadflow.lead AS t WHERE %s"
+					"  AND EXISTS (SELECT FROM leadflow.violations($2, %s))) AS s",
+					among, changes->document), &args);
 	if (SpiBigint(1, 2) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
@@ -90,52 +147,10 @@ require_conforming(const LeadChanges *changes, Datum lifted)
 						 SpiText(1, 1))));
 }
 
-/* For each field, how many of the leads have which value to be changed. */
-static void
-return_counts(FunctionCallInfo fcinfo, const LeadChanges *changes, Datum leads)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	SpiArgs		args = {0};
-	StringInfoData values;
-	StringInfoData fields;
-	StringInfoData shown;
-	ListCell   *lc;
-
-	initStringInfo(&values);
-	initStringInfo(&fields);
-	initStringInfo(&shown);
-	foreach(lc, changes->fields)
-	{
-		FieldChange *change = lfirst(lc);
-		int			n = foreach_current_index(lc) + 1;
-
-		appendStringInfo(&values, "%s(%d, %s, %s, %s)", n == 1 ? "" : ", ", n, change->old,
-						 change->new, change->differs);
-		appendStringInfo(&fields, " WHEN %d THEN %s", n, quote_literal_cstr(change->name));
-		appendStringInfo(&shown, " WHEN %d THEN %s", n, change->shown);
-	}
-	AddArg(&args, LeadflowType("leadset"), leads);
-	SpiRun(psprintf("WITH grouped AS (SELECT f.n, f.old, f.new, count(*) AS leads,"
-					"  row_number() OVER (PARTITION BY f.n ORDER BY count(*) DESC,"
-					"   f.old COLLATE \"C\", f.new COLLATE \"C\") AS rank"
-					"  FROM leadflow.lead AS t JOIN leadflow.unnest($1) AS u (lead_id) USING (lead_id)"
-					"  CROSS JOIN LATERAL (VALUES %s) AS f (n, old, new, differs)"
-					"  WHERE f.differs GROUP BY f.n, f.old, f.new)"
-					" SELECT CASE g.n%s END,"
-					"  CASE WHEN g.rank <= " SHOWN_VALUES " THEN CASE g.n%s END ELSE '(others)' END,"
-					"  CASE WHEN g.rank <= " SHOWN_VALUES " OR min(g.new) IS NOT DISTINCT FROM max(g.new)"
-					"   THEN min(g.new) ELSE '(others)' END, sum(g.leads)::bigint"
-					" FROM (SELECT n, new, leads, least(rank, " SHOWN_VALUES " + 1) AS rank,"
-					"  CASE WHEN rank <= " SHOWN_VALUES " THEN old END AS old FROM grouped) AS g"
-					" GROUP BY g.n, g.rank, g.old ORDER BY g.n, g.rank",
-					values.data, fields.data, shown.data), &args);
-	for (uint64 row = 0; row < SPI_processed; row++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row]);
-}
-
 static void
 change_leads(const LeadChanges *changes, Datum leads)
 {
+	const char *among = is_among(leads);
 	SpiArgs		args = {0};
 	StringInfoData sql;
 
@@ -149,8 +164,7 @@ change_leads(const LeadChanges *changes, Datum leads)
 		appendStringInfo(&sql, ", fields = %s, form_version = CASE WHEN %s THEN $2 ELSE t.form_version END",
 						 changes->document, changes->document_differs);
 	}
-	appendStringInfoString(&sql, " FROM leadflow.unnest($1) AS u (lead_id)"
-						   " WHERE t.lead_id = u.lead_id");
+	appendStringInfo(&sql, " WHERE %s", among);
 	SpiRun(sql.data, &args);
 }
 
@@ -167,10 +181,11 @@ update_body(FunctionCallInfo fcinfo, void *result)
 				 errmsg("the changes must not be null")));
 	changes = ReadLeadChanges(PG_GETARG_JSONB_P(1));
 	leads = LeadsArgument(fcinfo, 0, GetCurrentTransactionStartTimestamp(), ResolveZone(NULL));
-	RequireLeads(leads);
-	notice_gone(leads);
+	if (ArgumentType(fcinfo, 0) == LeadflowType("leadset"))
+		check_named_leads(leads);
 	leads = lock_leads(changes, leads, &lifted);
-	require_conforming(changes, lifted);
+	if (changes->document != NULL)
+		require_conforming(changes, lifted);
 	return_counts(fcinfo, changes, leads);
 	change_leads(changes, leads);
 }

@@ -5,14 +5,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
+#include "lead/lead.h"
 #include "lexer.h"
 #include "list/assign.h"
 #include "lead/lead.h"
 #include "list/list.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(assign);
@@ -128,17 +133,19 @@ reps_changed(TriggerData *trigger)
 
 /*
  * Trigger after an UPDATE of members: log who was given to another rep, unless a
- * verb does so. A change of the key is a new member and logged as nothing.
+ * verb does so; as the owner of the tables, so that who may change a member need
+ * not be able to write the log. A change of the key is logged as nothing.
  */
 Datum
 log_assignments(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	SpiFrame	frame;
+	OwnerFrame	frame;
+	SpiArgs		args = {0};
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ||
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid("member", get_namespace_oid("leadflow", false)) ||
 		trigger->tg_oldtable == NULL || trigger->tg_newtable == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -148,15 +155,16 @@ log_assignments(PG_FUNCTION_ARGS)
 	if (verb_logs || !reps_changed(trigger))
 		return PointerGetDatum(NULL);
 
-	frame = EnterSpi(false);
+	AddTextArg(&args, GetUserNameFromId(GetUserId(), false));
+	frame = EnterAsOwner();
 	if (SPI_register_trigger_data(trigger) < 0)
 		elog(ERROR, "could not register the tables of the trigger");
 	SpiRun("INSERT INTO leadflow.assignment AS a"
-		   " (lead_id, member_id, list_id, from_rep_id, to_rep_id, strategy)"
-		   " SELECT n.lead_id, n.member_id, n.list_id, o.rep_id, n.rep_id, 'update'"
+		   " (lead_id, member_id, list_id, from_rep_id, to_rep_id, assigned_by, strategy)"
+		   " SELECT n.lead_id, n.member_id, n.list_id, o.rep_id, n.rep_id, $1, 'update'"
 		   " FROM became AS n JOIN was AS o USING (lead_id, member_id)"
-		   " WHERE n.rep_id IS DISTINCT FROM o.rep_id ORDER BY n.lead_id", NULL);
-	LeaveSpi(frame);
+		   " WHERE n.rep_id IS DISTINCT FROM o.rep_id ORDER BY n.lead_id", &args);
+	LeaveAsOwner(frame);
 	return PointerGetDatum(NULL);
 }
 

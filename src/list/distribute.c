@@ -12,6 +12,7 @@
 #include "funcapi.h"
 #include "lead/lead.h"
 #include "leadset/leadset.h"
+#include "lead/lead.h"
 #include "lexer.h"
 #include "list/assign.h"
 #include "list/list.h"
@@ -337,7 +338,7 @@ typedef struct Territory
 {
 	char	   *name;			/* as reasons have it */
 	char	   *segment;
-	Leadset    *leads;
+	ExpandedLeadset *leads;
 	bool		evenly;
 	int			rep;			/* NOBODY when not of this distribution */
 	int64		nleads;			/* of those to be given evenly ... */
@@ -371,8 +372,9 @@ read_territories(Distribution *d, int *n)
 	}
 	PushFreshSnapshot();
 	for (int i = 0; i < *n; i++)
-		territories[i].leads = DatumGetLeadset(EvaluateSegment(territories[i].segment, d->as_of,
-															   d->list->zone));
+		territories[i].leads =
+			DatumGetExpandedLeadset(EvaluateSegment(territories[i].segment, d->as_of, d->list->zone),
+									CurrentMemoryContext);
 	PopActiveSnapshot();
 	return territories;
 }
@@ -396,7 +398,7 @@ distribute_by_rules(Distribution *d)
 			Territory  *territory = &territories[j];
 
 			if (!(territory->evenly || has_room(d, territory->rep)) ||
-				!LeadsetContains(territory->leads, candidate->lead_id))
+				!ExpandedLeadsetContains(territory->leads, candidate->lead_id))
 				continue;
 			if (!territory->evenly)
 				give(d, candidate, territory->rep, territory->name);

@@ -42,10 +42,25 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
@@ -87,7 +102,8 @@ read_list(const char *condition, SpiArgs *args, const char *locking)
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
 	list->exclusive = DatumGetBool(SpiDatum(1, 9, &isnull));
-	take_last_leaving(list);
+	if (locking[0] != '\0')
+		take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }

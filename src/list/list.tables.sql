@@ -92,6 +92,7 @@ CREATE TABLE IF NOT EXISTS leadflow.member (
     next_contact_on date,
     state text NOT NULL DEFAULT 'not_started' CHECK (state IN ('not_started', 'in_progress', 'done')),
     memo text,
+    settled boolean NOT NULL DEFAULT false,
     PRIMARY KEY (lead_id, member_id)
 );
 COMMENT ON TABLE leadflow.member IS 'stays of leads on lists, past and present (リストのメンバー)';
@@ -111,11 +112,14 @@ COMMENT ON COLUMN leadflow.member.due_on IS 'day by which it is to be worked (�
 COMMENT ON COLUMN leadflow.member.next_contact_on IS 'day of the next contact (次回対応日)';
 COMMENT ON COLUMN leadflow.member.state IS 'not_started 未着手, in_progress 継続, done 完了 (状態)';
 COMMENT ON COLUMN leadflow.member.memo IS 'free text (メモ)';
+COMMENT ON COLUMN leadflow.member.settled IS 'a refresh has seen that the lead was worked and left';
 
 CREATE UNIQUE INDEX IF NOT EXISTS member_open ON leadflow.member (lead_id, list_id) WHERE left_at IS NULL;
+CREATE INDEX IF NOT EXISTS member_list ON leadflow.member (list_id) WHERE left_at IS NULL;
 -- in the order in which next_lead() hands them out
-CREATE INDEX IF NOT EXISTS member_list ON leadflow.member (list_id, next_contact_on, due_on, entered_at, lead_id) WHERE left_at IS NULL;
+CREATE INDEX IF NOT EXISTS member_next ON leadflow.member (list_id, next_contact_on, due_on, entered_at, lead_id) WHERE left_at IS NULL AND state <> 'done';
 CREATE INDEX IF NOT EXISTS member_left ON leadflow.member (list_id, left_at) WHERE left_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS member_worked ON leadflow.member (list_id) WHERE state = 'done' AND left_at IS NOT NULL AND NOT settled;
 CREATE INDEX IF NOT EXISTS member_rep ON leadflow.member (rep_id) WHERE left_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS leadflow.hold (

@@ -14,7 +14,7 @@ PG_FUNCTION_INFO_V1(next_lead);
 
 /*
  * Lock the first member that is free for a rep, and not at this moment somebody
- * else's; in the order of index member_list, so that few are read. The row of
+ * else's; in the order of index member_next, so that few are read. The row of
  * the list stays unlocked: callers must not wait for each other, nor for a
  * refresh or a distribution, which lock the members they change themselves.
  */

@@ -78,7 +78,7 @@ count_members(const LeadList *list)
  * decides instead.
  */
 static void
-hold_worked(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads)
+hold_worked(const LeadList *list, Datum leads)
 {
 	SpiArgs		args = {0};
 
@@ -86,15 +86,13 @@ hold_worked(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads)
 	AddArg(&args, LeadflowType("leadset"), leads);
 	SpiRun("DELETE FROM leadflow.hold AS h WHERE h.list_id = $1 AND h.worked"
 		   " AND NOT leadflow.contains($2, h.lead_id)", &args);
-	AddTimeArg(&args, as_of);
-	AddBigintArg(&args, run_id);
-	SpiRun("INSERT INTO leadflow.hold AS h (lead_id, list_id, worked, reason)"
-		   " SELECT m.lead_id, $1, true, m.left_reason"
-		   " FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)"
-		   " WHERE m.list_id = $1 AND m.state = 'done' AND m.left_at <= $3"
-		   " AND m.left_at > (SELECT coalesce(max(r.as_of), '-infinity') FROM leadflow.refresh_run AS r"
-		   "  WHERE r.list_id = $1 AND r.finished IS NOT NULL AND r.run_id <> $4)"
-		   " AND l.return_after = '0' AND leadflow.contains($2, m.lead_id)"
+	SpiRun("WITH ended AS (UPDATE leadflow.member AS m SET settled = true"
+		   "  WHERE m.list_id = $1 AND m.state = 'done' AND m.left_at IS NOT NULL AND NOT m.settled"
+		   "  RETURNING m.lead_id, m.left_reason)"
+		   " INSERT INTO leadflow.hold AS h (lead_id, list_id, worked, reason)"
+		   " SELECT DISTINCT ON (e.lead_id) e.lead_id, $1, true, e.left_reason"
+		   " FROM ended AS e JOIN leadflow.list AS l ON l.list_id = $1"
+		   " WHERE l.return_after = '0' AND leadflow.contains($2, e.lead_id)"
 		   " ON CONFLICT (lead_id, list_id) DO NOTHING", &args);
 }
 
@@ -174,7 +172,7 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 	result.removed = remove_unreachable(list, as_of);
 	if (list->mirror)
 		result.removed += remove_unmatched(list, as_of, leads);
-	hold_worked(list, run_id, as_of, leads);
+	hold_worked(list, leads);
 	result.kept = count_members(list);
 	result.added = add_matching(list, run_id, as_of, leads, result.kept);
 	if (result.added > 0 || result.removed > 0)

@@ -19,6 +19,7 @@ typedef struct NamedSet
 } NamedSet;
 
 static List *named_sets = NIL;
+static List *described_sets = NIL;	/* of NamedSetDetails */
 
 static const char *
 quoted_or_null(const char *identifier)
@@ -257,6 +258,30 @@ FindNamedSet(const char *kind)
 
 		if (strcmp(set->kind, kind) == 0)
 			return set->condition;
+	}
+	return NULL;
+}
+
+void
+DescribeNamedSet(const NamedSetDetails *details)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	described_sets = lappend(described_sets, unconstify(NamedSetDetails *, details));
+	MemoryContextSwitchTo(old);
+}
+
+const NamedSetDetails *
+FindNamedSetDetails(const char *kind)
+{
+	ListCell   *lc;
+
+	foreach(lc, described_sets)
+	{
+		const NamedSetDetails *details = lfirst(lc);
+
+		if (strcmp(details->kind, kind) == 0)
+			return details;
 	}
 	return NULL;
 }

@@ -104,6 +104,26 @@ typedef char *(*NamedSetCondition) (const char *name, List **known_names);
 /* Called from _PG_init. */
 extern void RegisterNamedSet(const char *kind, NamedSetCondition condition);
 
+/*
+ * What else a room can tell of its kind: the table of schema leadflow that has a
+ * row for each set, by its column "name"; and SQL for the stays of lead $3 in the
+ * set up to $1, the latest first, as (key, since, until). The keys are those of
+ * the relation named.
+ */
+typedef struct NamedSetDetails
+{
+	const char *kind;
+	const char *table;
+	const char *stays;
+	char	   *(*history) (const char *name);
+} NamedSetDetails;
+
+/* Called from _PG_init; kept, not copied. */
+extern void DescribeNamedSet(const NamedSetDetails *details);
+
+/* What is told of a kind, or NULL. */
+extern const NamedSetDetails *FindNamedSetDetails(const char *kind);
+
 /* The provider of a kind, or NULL. */
 extern NamedSetCondition FindNamedSet(const char *kind);
 

@@ -124,7 +124,12 @@ sub random_field
 	return $field;
 }
 
-sub random_form { my %seen; return [ map { random_field($_) } grep { !$seen{$_}++ } map { one_of(@names) } 1 .. rand 7 ]; }
+# No two fields have the same name or the same label.
+sub random_form
+{
+	my (%names, %labels);
+	return [ grep { !$labels{ $_->{label} }++ } map { random_field($_) } grep { !$names{$_}++ } map { one_of(@names) } 1 .. rand 7 ];
+}
 
 # ---- forms as text ---------------------------------------------------------------------
 
@@ -159,7 +164,7 @@ sub text_of
 	my $choice = sub {
 		my $choice = shift;
 		my @options = map { $choice->{$_} ? $case->($_) : () } qw(effective closes retired);
-		my @lists = @{ $choice->{lists} } ? ($case->($choice->{except} ? 'except' : 'only') . ' ' . $case->('list') . ' (' . join(', ', @{ $choice->{lists} }) . ')') : ();
+		my @lists = @{ $choice->{lists} } ? ($case->($choice->{except} ? 'except' : 'only') . ' ' . $case->('list') . ' (' . join(', ', $free ? shuffled(some(0.2, @{ $choice->{lists} }), @{ $choice->{lists} }) : @{ $choice->{lists} }) . ')') : ();
 		return join(' ', quoted($choice->{key}, "'"), @{ $label->($choice) }, $free ? shuffled(@options, @lists) : (@options, @lists));
 	};
 	my $field = sub {
