@@ -33,7 +33,7 @@ SELECT added, removed FROM leadflow.refresh_list('small', '2020-01-13');
 SELECT at, string_agg(lead_id || coalesce(' ' || rep, ''), ', ' ORDER BY lead_id) AS members
   FROM unnest(ARRAY['2020-01-05', '2020-01-06', '2020-01-07', '2020-01-12 23:59:59', '2020-01-13']::timestamptz[]) AS at, LATERAL leadflow.members('small', at) GROUP BY at ORDER BY at;
 SELECT leadflow.leadset_agg(lead_id) OPERATOR(leadflow.=) leadflow.evaluate('list(''small'')', '2020-01-12') AS as_list FROM leadflow.members(:small, '2020-01-12');
-SELECT * FROM leadflow.members(:small, '2020-01-12') WHERE lead_id = 1;
+SELECT lead_id, rep, entered_at, left_at FROM leadflow.members(:small, '2020-01-12') WHERE lead_id = 1;
 SELECT lead_id, change, at, by = current_user AS by_me, reason FROM leadflow.member_diff('small', '2020-01-07', '2020-01-14');
 SELECT leadflow.leadset_agg(lead_id) FILTER (WHERE change = 'entered') AS entered, count(*) FILTER (WHERE change = 'left') AS left
   FROM leadflow.member_diff(:small, '2020-01-01');

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -252,6 +253,49 @@ SpiRead(const char *sql, SpiArgs *args)
 	return spi_execute(sql, args, true);
 }
 
+/* A statement whose plan is kept until the session ends. */
+typedef struct KeptPlan
+{
+	const char *sql;
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+uint64
+SpiReadKept(const char *sql, SpiArgs *args)
+{
+	static List *kept = NIL;
+	KeptPlan   *found = NULL;
+	int			result;
+	ListCell   *lc;
+
+	foreach(lc, kept)
+	{
+		found = lfirst(lc);
+		if (found->sql == sql)
+			break;
+		found = NULL;
+	}
+	if (found == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(sql, args ? args->n : 0, args ? args->types : NULL);
+		MemoryContext old;
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		found = palloc(sizeof(KeptPlan));
+		found->sql = sql;
+		found->plan = plan;
+		kept = lappend(kept, found);
+		MemoryContextSwitchTo(old);
+	}
+	result = SPI_execute_plan(found->plan, args ? args->values : NULL, args ? args->nulls : NULL,
+							  true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
+	return SPI_processed;
+}
+
 uint64
 SpiRun(const char *sql, SpiArgs *args)
 {
@@ -355,7 +399,7 @@ ResolveZone(const char *zone)
 	char	   *resolved = unconstify(char *, zone);
 
 	if (resolved == NULL &&
-		SpiRead("SELECT value FROM leadflow.setting WHERE name = 'zone'", NULL) == 1)
+		SpiReadKept("SELECT value FROM leadflow.setting WHERE name = 'zone'", NULL) == 1)
 		resolved = SpiText(1, 1);
 	if (resolved == NULL)
 		ereport(ERROR,

@@ -87,6 +87,12 @@ extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
 
 /*
+ * As SpiRead(), for a few statements that are run again and again: their plans
+ * are kept. Each is known by its address, and so is a literal.
+ */
+extern uint64 SpiReadKept(const char *sql, SpiArgs *args);
+
+/*
  * Make a snapshot active, for SpiRead(), that sees what this transaction has
  * done so far and what others have committed; to be popped.
  */

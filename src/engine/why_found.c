@@ -438,7 +438,7 @@ find_aggregate(WhyContext *context, const SegmentNode *node, const BoundNode *bo
 	char	   *records = psprintf(" from %s as r where r.%s = $3%s%s", source->relation,
 								   source->lead_column, RecordsSql(source, bound->where, false),
 								   field ? psprintf(" and r.%s is not null", field->column) : "");
-	char	   *aggregate = AggregateSql(bound);
+	char	   *aggregate = AggregateSql(bound, "");
 	StringInfoData text;
 	StringInfoData sql;
 	char	   *value;
