@@ -94,4 +94,9 @@ SELECT body, missing FROM leadflow.preview_mail('own', 1);
 SELECT body, missing FROM leadflow.preview_mail('own', 2);
 ALTER TABLE leadflow.lead DROP COLUMN budget;
 SELECT pg_temp.refused($$SELECT leadflow.preview_mail('own', 1)$$);
+-- so is a field of the form of leads
+SELECT version FROM leadflow.set_form('lead', 'tags "タグ" multiselect; seats "席数" integer; met_at timestamp');
+UPDATE leadflow.lead SET form_version = 0, fields = '{"tags": ["a", "b"], "seats": 5, "met_at": "2020-06-01 10:00"}' WHERE lead_id = 1;
+SELECT leadflow.save_template('form', 'x', '{{リード.タグ}} {{lead.席数}} {{lead.met_at}}');
+SELECT body, missing FROM leadflow.preview_mail('form', 1);
 ROLLBACK;

@@ -232,7 +232,7 @@ field_names(const Fields *fields)
 static char *
 lead_field_sql(const SourceField *field)
 {
-	char	   *value = psprintf("l.%s", field->column);
+	char	   *value = FieldSql(field, "l");
 
 	if (field->lookup_relation != NULL)
 		return psprintf("(SELECT k.%s::text FROM %s AS k WHERE k.%s = %s)", field->lookup_name,
