@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/rls.h"
@@ -159,20 +160,28 @@ LeaveSpi(SpiFrame frame)
 	MemoryContextSwitchTo(frame.caller);
 }
 
-OwnerFrame
-EnterAsOwner(void)
+/* Take the rights of the owner of the tables; what they were is kept in the arguments. */
+static void
+become_owner(Oid *user, int *security)
 {
-	OwnerFrame	frame;
 	Oid			schema = get_namespace_oid("leadflow", false);
 	HeapTuple	setting = SearchSysCache2(RELNAMENSP, PointerGetDatum("setting"),
 										  ObjectIdGetDatum(schema));
 
 	if (!HeapTupleIsValid(setting))
 		report_not_installed();
-	GetUserIdAndSecContext(&frame.user, &frame.security);
+	GetUserIdAndSecContext(user, security);
 	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(setting))->relowner,
-						   frame.security | SECURITY_LOCAL_USERID_CHANGE);
+						   *security | SECURITY_LOCAL_USERID_CHANGE);
 	ReleaseSysCache(setting);
+}
+
+OwnerFrame
+EnterAsOwner(void)
+{
+	OwnerFrame	frame;
+
+	become_owner(&frame.user, &frame.security);
 	frame.spi = EnterSpi(true);
 	return frame;
 }
@@ -302,6 +311,62 @@ SpiRead(const char *sql, SpiArgs *args)
 	return spi_execute(sql, args, true);
 }
 
+/* A statement whose plan is kept until the session ends. */
+typedef struct KeptPlan
+{
+	const char *sql;
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+uint64
+SpiReadKept(const char *sql, SpiArgs *args)
+{
+	static List *kept = NIL;
+	KeptPlan   *found = NULL;
+	int			result;
+	ListCell   *lc;
+
+	foreach(lc, kept)
+	{
+		found = lfirst(lc);
+		if (found->sql == sql)
+			break;
+		found = NULL;
+	}
+	if (found == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(sql, args ? args->n : 0, args ? args->types : NULL);
+		MemoryContext old;
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		found = palloc(sizeof(KeptPlan));
+		found->sql = sql;
+		found->plan = plan;
+		kept = lappend(kept, found);
+		MemoryContextSwitchTo(old);
+	}
+	result = SPI_execute_plan(found->plan, args ? args->values : NULL, args ? args->nulls : NULL,
+							  true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
+	return SPI_processed;
+}
+
+uint64
+SpiReadAsOwner(const char *sql, SpiArgs *args)
+{
+	Oid			user;
+	int			security;
+	uint64		rows;
+
+	become_owner(&user, &security);
+	rows = SpiRead(sql, args);
+	SetUserIdAndSecContext(user, security);
+	return rows;
+}
+
 uint64
 SpiRun(const char *sql, SpiArgs *args)
 {
@@ -363,6 +428,31 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	return types[argument];
 }
 
+char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/*
+ * As the owner of the tables a trigger must not read rows that anybody else
+ * makes up: on another table, who made it could have code of their own run.
+ */
+TriggerData *
+RequireTrigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid(table, get_namespace_oid("leadflow", false)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for the triggers of leadflow.%s",
+						get_func_name(fcinfo->flinfo->fn_oid), table)));
+	return trigger;
+}
+
 Oid
 LeadflowType(const char *name)
 {
@@ -380,7 +470,7 @@ ResolveZone(const char *zone)
 	char	   *resolved = unconstify(char *, zone);
 
 	if (resolved == NULL &&
-		SpiRead("SELECT value FROM leadflow.setting WHERE name = 'zone'", NULL) == 1)
+		SpiReadKept("SELECT value FROM leadflow.setting WHERE name = 'zone'", NULL) == 1)
 		resolved = SpiText(1, 1);
 	if (resolved == NULL)
 		ereport(ERROR,

@@ -6,6 +6,7 @@
 #define LEADFLOW_SPI_H
 
 #include "compat.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/timestamp.h"
@@ -78,6 +79,15 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
 
+/* Read definitions that a caller goes by who need not have the privilege to. */
+extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
+
+/*
+ * As SpiRead(), for a few statements that are run again and again: their plans
+ * are kept. Each is known by its address, and so is a literal.
+ */
+extern uint64 SpiReadKept(const char *sql, SpiArgs *args);
+
 /*
  * Make a snapshot active, for SpiRead(), that sees what this transaction has
  * done so far and what others have committed; to be popped.
@@ -94,6 +104,12 @@ extern List *SpiNames(const char *sql);
 
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
+
+/* An argument of type text; NULL when null. */
+extern char *TextArgument(FunctionCallInfo fcinfo, int argument);
+
+/* The data of a trigger of a table of leadflow; an error for a function that is called otherwise. */
+extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo, const char *table);
 
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);

@@ -16,6 +16,7 @@
 #ifndef LEADFLOW_ZONE_H
 #define LEADFLOW_ZONE_H
 
+#include "fmgr.h"
 #include "pgtime.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
@@ -32,6 +33,10 @@ extern pg_tz *LookupZone(text *zone);
 
 extern DateADT LocalDate(TimestampTz at, pg_tz *zone);
 extern TimestampTz DayStart(DateADT day, pg_tz *zone);
+
+/* The SQL functions, to be called directly: of (timestamptz, text) and of (timestamp, text). */
+extern Datum local_time(PG_FUNCTION_ARGS);
+extern Datum instant(PG_FUNCTION_ARGS);
 
 extern ZoneStretch StretchFrom(pg_time_t start, pg_tz *zone);
 extern pg_time_t ReachedAt(int64 local, pg_tz *zone);

@@ -291,7 +291,7 @@ name_choices(BindContext *context, const Source *source, const SourceField *fiel
 }
 
 static BoundNode *
-make_bound(BindContext *context, SegmentKind kind)
+make_bound(BindContext *context, SegmentKind kind, const SegmentNode *written)
 {
 	BoundNode  *bound = palloc0(sizeof(BoundNode));
 
@@ -302,6 +302,7 @@ make_bound(BindContext *context, SegmentKind kind)
 				 errdetail("A segment may have at most %d parts once their definitions stand in it.",
 						   BOUND_MAX_NODES)));
 	bound->kind = kind;
+	bound->written = written;
 	return bound;
 }
 
@@ -322,7 +323,7 @@ take_precision(BoundTest *test, const SourceField *field)
 static BoundNode *
 bind_field(BindContext *context, const SegmentNode *node, Source *source)
 {
-	BoundNode  *bound = make_bound(context, SEGMENT_FIELD);
+	BoundNode  *bound = make_bound(context, SEGMENT_FIELD, node);
 	SourceField *field = find_field(context, source, node->field, node->field_location);
 
 	if (field == NULL)
@@ -383,7 +384,7 @@ aggregate_type(BindContext *context, const SegmentNode *node, const SourceField 
 static BoundNode *
 bind_recorded(BindContext *context, const SegmentNode *node)
 {
-	BoundNode  *bound = make_bound(context, node->kind);
+	BoundNode  *bound = make_bound(context, node->kind, node);
 	const char *type_name;
 	FieldType	type;
 
@@ -435,7 +436,7 @@ find_definition(BindContext *context, const char *name)
 	}
 
 	AddTextArg(&args, name);
-	if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
+	if (SpiReadKept("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 0)
 		return NULL;
 	definition = palloc(sizeof(SavedDefinition));
 	definition->name = pstrdup(name);
@@ -464,7 +465,7 @@ bind_saved(BindContext *context, const SegmentNode *node)
 			BindReport(context, ERRCODE_INVALID_RECURSION, node->location,
 					   psprintf("saved segment \"%s\" refers to itself", node->name),
 					   psprintf("%ssegment('%s').", path.data, node->name), NULL);
-			return make_bound(context, SEGMENT_NO_ONE);
+			return make_bound(context, SEGMENT_NO_ONE, node);
 		}
 	}
 
@@ -473,7 +474,7 @@ bind_saved(BindContext *context, const SegmentNode *node)
 	{
 		report_unknown(context, node->location, "saved segment", node->name, "",
 					   saved_segment_names(), NULL);
-		return make_bound(context, SEGMENT_NO_ONE);
+		return make_bound(context, SEGMENT_NO_ONE, node);
 	}
 	return bind_definition(context, definition->name, definition->text, definition->tree);
 }
@@ -481,7 +482,7 @@ bind_saved(BindContext *context, const SegmentNode *node)
 static BoundNode *
 bind_named(BindContext *context, const SegmentNode *node)
 {
-	BoundNode  *bound = make_bound(context, SEGMENT_NAMED);
+	BoundNode  *bound = make_bound(context, SEGMENT_NAMED, node);
 	bool		is_saved = strcmp(node->source, "segment") == 0;
 	NamedSetCondition provider = is_saved ? NULL : FindNamedSet(node->source);
 	List	   *known = NIL;
@@ -519,15 +520,15 @@ bind_node(BindContext *context, const SegmentNode *node, Source *source)
 		case SEGMENT_AND:
 		case SEGMENT_OR:
 		case SEGMENT_NOT:
-			bound = make_bound(context, node->kind);
+			bound = make_bound(context, node->kind, node);
 			foreach(lc, node->args)
 				bound->args = lappend(bound->args, bind_node(context, lfirst(lc), source));
 			return bound;
 		case SEGMENT_EVERYONE:
 		case SEGMENT_NO_ONE:
-			return make_bound(context, node->kind);
+			return make_bound(context, node->kind, node);
 		case SEGMENT_BLOCK:
-			bound = make_bound(context, node->kind);
+			bound = make_bound(context, node->kind, node);
 			bound->source = find_source(context, node->source, node->location);
 			if (bound->source != NULL && node->row != NULL)
 				bound->row = bind_node(context, node->row, bound->source);

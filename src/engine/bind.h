@@ -37,6 +37,7 @@ typedef struct BoundNode
 	struct BoundNode *row;
 	BoundTest  *test;
 	char	   *condition;		/* NAMED: SQL over l.lead_id, $1 and $2 */
+	const SegmentNode *written; /* what it was bound from */
 } BoundNode;
 
 /* What is wrong with a segment, in the words an error would use. */

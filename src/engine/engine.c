@@ -1,6 +1,6 @@
 /*
  * engine.c
- *		The SQL functions on segments: evaluate, to_sql, check_segment,
+ *		The SQL functions on segments that look at no lead: to_sql, check_segment,
  *		save_segment.
  */
 #include "postgres.h"
@@ -12,11 +12,8 @@
 #include "miscadmin.h"
 #include "spi.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(evaluate);
 PG_FUNCTION_INFO_V1(to_sql);
 PG_FUNCTION_INFO_V1(check_segment);
 PG_FUNCTION_INFO_V1(save_segment);
@@ -27,66 +24,6 @@ segment_sql(const char *text)
 	BindContext context = {0};
 
 	return SegmentSql(BindSegment(&context, text));
-}
-
-Datum
-EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	SpiArgs		args = {0};
-	char	   *sql = psprintf("SELECT leadflow.leadset_agg(lead_id) FROM (%s) AS s",
-							   segment_sql(text));
-	Datum		result;
-	bool		isnull;
-
-	AddTimeArg(&args, as_of);
-	AddTextArg(&args, zone);
-	SpiRead(sql, &args);
-	result = SpiDatum(1, 1, &isnull);
-	Assert(!isnull);
-
-	MemoryContextSwitchTo(caller);
-	result = datumCopy(result, false, -1);
-	SPI_freetuptable(SPI_tuptable);
-	return result;
-}
-
-TimestampTz
-AsOfArgument(FunctionCallInfo fcinfo, int argument)
-{
-	TimestampTz as_of;
-
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("as_of must not be null"),
-				 errhint("Leave it out to evaluate as of now.")));
-	as_of = PG_GETARG_TIMESTAMPTZ(argument);
-	if (TIMESTAMP_NOT_FINITE(as_of))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("as_of must be finite"),
-				 errdetail("Days are counted from it.")));
-	return as_of;
-}
-
-Datum
-evaluate(PG_FUNCTION_ARGS)
-{
-	TimestampTz as_of = AsOfArgument(fcinfo, 1);
-	SpiFrame	frame;
-	char	   *zone;
-	Datum		result;
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-
-	frame = EnterSpi(false);
-	zone = ResolveZone(PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	MemoryContextSwitchTo(frame.caller);
-	result = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(0)), as_of, zone);
-	LeaveSpi(frame);
-	PG_RETURN_DATUM(result);
 }
 
 Datum

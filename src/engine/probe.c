@@ -64,6 +64,9 @@ typedef struct KeptProbe
 	bool		asks_again;		/* of a named set it is not known what it stands on */
 
 	SPIPlanPtr	plan;			/* over $1, $2 and the lead $3 */
+	char	   *leads_sql;		/* of a condition on the lead itself: all its leads; else NULL */
+	SPIPlanPtr	leads_plan;		/* once asked for */
+	bool		is_kept;
 	int			nusers;			/* executions under way */
 	char	   *zone;			/* the installation's, once asked for; else NULL */
 	double		worth;
@@ -123,6 +126,8 @@ free_kept(KeptProbe *kept)
 {
 	dlist_delete(&kept->node);
 	SPI_freeplan(kept->plan);
+	if (kept->leads_plan != NULL)
+		SPI_freeplan(kept->leads_plan);
 	MemoryContextDelete(kept->context);
 }
 
@@ -247,6 +252,7 @@ make_probe(const Segment *segment, uint32 hash)
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	KeptProbe  *kept = palloc0(sizeof(KeptProbe));
 	BindContext binding = {0};
+	BoundNode  *bound;
 	char	   *sql;
 	CachedPlanSource *source;
 
@@ -265,7 +271,11 @@ make_probe(const Segment *segment, uint32 hash)
 
 	/* in the connection's own memory: what binding takes is not needed later */
 	MemoryContextSwitchTo(caller);
-	sql = SegmentSql(BindSegment(&binding, SegmentText(segment)));
+	bound = BindSegment(&binding, SegmentText(segment));
+	sql = SegmentSql(bound);
+	if (bound->kind == SEGMENT_BLOCK && IsUniverse(bound->source))
+		kept->leads_sql = MemoryContextStrdup(context,
+											  psprintf("select leadflow.leadset_agg(s.lead_id) from (%s) as s", sql));
 	kept->plan = SPI_prepare_cursor(psprintf("%s\n  and l.lead_id = $3", sql), lengthof(types),
 									types, CURSOR_OPT_GENERIC_PLAN);
 	if (kept->plan == NULL)
@@ -358,20 +368,21 @@ get_probe(const Segment *segment)
 	make_room();
 	MemoryContextSetParent(kept->context, CacheMemoryContext);
 	SPI_keepplan(kept->plan);
+	kept->is_kept = true;
 	dlist_push_head(&kept_probes, &kept->node);
 	return kept;
 }
 
-/* Does the plan give a row? A view in it may ask for other segments meanwhile. */
-static bool
-run_probe(KeptProbe *kept, Datum *values)
+/* Run a plan of a kept one. A view in it may ask for other segments meanwhile. */
+static void
+run_plan(KeptProbe *kept, SPIPlanPtr plan, Datum *values)
 {
 	int			result;
 
 	kept->nusers++;
 	PG_TRY();
 	{
-		result = SPI_execute_plan(kept->plan, values, NULL, true, 1);
+		result = SPI_execute_plan(plan, values, NULL, true, 1);
 	}
 	PG_FINALLY();
 	{
@@ -380,7 +391,16 @@ run_probe(KeptProbe *kept, Datum *values)
 	PG_END_TRY();
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-	return SPI_processed > 0;
+}
+
+static const char *
+kept_zone(KeptProbe *kept, const char *zone)
+{
+	if (zone != NULL)
+		return ResolveZone(zone);
+	if (kept->zone == NULL)
+		kept->zone = MemoryContextStrdup(kept->context, ResolveZone(NULL));
+	return kept->zone;
 }
 
 bool
@@ -392,22 +412,72 @@ ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of, const cha
 	Datum		values[3];
 	bool		found;
 
-	if (zone != NULL)
-		zone = ResolveZone(zone);
-	else
-	{
-		if (kept->zone == NULL)
-			kept->zone = MemoryContextStrdup(kept->context, ResolveZone(NULL));
-		zone = kept->zone;
-	}
 	values[0] = TimestampTzGetDatum(as_of);
-	values[1] = CStringGetTextDatum(zone);
+	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
 	values[2] = Int64GetDatum(lead_id);
 
-	found = run_probe(kept, values);
+	run_plan(kept, kept->plan, values);
+	found = SPI_processed > 0;
 	*worth = kept->worth;
 	LeaveSpi(frame);
 	return found;
+}
+
+/*
+ * Was a segment, by its hash, asked for before, not too long ago? To keep a plan
+ * takes longer than to make one.
+ */
+static bool
+asked_before(uint32 hash)
+{
+	static uint32 asked[MAX_KEPT];
+	static int	next = 0;
+
+	for (int i = 0; i < MAX_KEPT; i++)
+		if (asked[i] == hash)
+			return true;
+	asked[next] = hash;
+	next = (next + 1) % MAX_KEPT;
+	return false;
+}
+
+/*
+ * The planner is left to choose between a plan for any instant and one for this:
+ * where it takes an index lookup to find the leads, either is that.
+ */
+bool
+KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads)
+{
+	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID};
+	KeptProbe  *kept = find_current(segment);
+	Datum		values[2];
+	bool		isnull;
+
+	if (kept == NULL)
+	{
+		if (!asked_before(segment_hash(segment)) ||
+			SegmentParse(SegmentText(segment))->kind != SEGMENT_BLOCK)
+			return false;
+		kept = get_probe(segment);
+	}
+	if (kept->leads_sql == NULL)
+		return false;
+	if (kept->leads_plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(kept->leads_sql, lengthof(types), types,
+											  CURSOR_OPT_PARALLEL_OK);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), kept->leads_sql);
+		if (kept->is_kept)
+			SPI_keepplan(plan);
+		kept->leads_plan = plan;
+	}
+	values[0] = TimestampTzGetDatum(as_of);
+	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
+	run_plan(kept, kept->leads_plan, values);
+	*leads = SpiDatum(1, 1, &isnull);
+	return true;
 }
 
 /* ---- for the planner -------------------------------------------------------------- */

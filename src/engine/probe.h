@@ -34,6 +34,13 @@
 extern bool ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of,
 						 const char *zone, double *worth);
 
+/*
+ * All leads of a segment that is one condition on the lead itself, by a kept plan,
+ * in SPI's memory; false for any other, and for one not asked for before. zone as
+ * above. Needs a connection to SPI.
+ */
+extern bool KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads);
+
 /* What a planner wants to know of a segment. */
 typedef struct SegmentEstimate
 {

@@ -230,8 +230,8 @@ put_lead_block(SqlWriter *writer, const BoundNode *node, bool two_valued, Segmen
 }
 
 /* Are the source's records the leads of the universe, each its own and existing as it does? */
-static bool
-is_universe(const Source *source)
+bool
+IsUniverse(const Source *source)
 {
 	return strcmp(source->relation, LEAD_RELATION) == 0 &&
 		strcmp(source->lead_column, "lead_id") == 0 &&
@@ -257,7 +257,7 @@ put_block(SqlWriter *writer, const BoundNode *node)
 
 /* The aggregate itself, over the records of a group. */
 char *
-AggregateSql(const BoundNode *node)
+AggregateSql(const BoundNode *node, const char *filter)
 {
 	const SourceField *field = node->field;
 	const char *column = field ? FieldSql(field, "r") : "*";
@@ -266,15 +266,22 @@ AggregateSql(const BoundNode *node)
 	switch (node->function)
 	{
 		case SEGMENT_COUNT:
-			return psprintf("count(%s%s)", node->distinct ? "distinct " : "", column);
+			return psprintf("count(%s%s)%s", node->distinct ? "distinct " : "", column, filter);
 		case SEGMENT_SUM:
-			return psprintf(inexact ? "coalesce(sum(%s::numeric), 0)" : "coalesce(sum(%s), 0)",
-							column);
+			return psprintf(inexact ? "coalesce(sum(%s::numeric)%s, 0)" : "coalesce(sum(%s)%s, 0)",
+							column, filter);
 		case SEGMENT_AVG:
-			return psprintf(inexact ? "avg(%s::numeric)" : "avg(%s)", column);
+			return psprintf(inexact ? "avg(%s::numeric)%s" : "avg(%s)%s", column, filter);
 		default:
-			return psprintf("%s(%s)", SegmentFunctionName(node->function), column);
+			return psprintf("%s(%s)%s", SegmentFunctionName(node->function), column, filter);
 	}
+}
+
+bool
+HoldsWithoutRecords(const BoundNode *node)
+{
+	return (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
+		TestHoldsForZero(node->test);
 }
 
 /*
@@ -286,9 +293,8 @@ static void
 put_aggregate(SqlWriter *writer, const BoundNode *node)
 {
 	const Source *source = node->source;
-	bool		by_failure = (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
-		TestHoldsForZero(node->test);
-	char	   *test = TestSql(node->test, AggregateSql(node));
+	bool		by_failure = HoldsWithoutRecords(node);
+	char	   *test = TestSql(node->test, AggregateSql(node, ""));
 
 	put(writer, by_failure ? "not exists (" : "exists (");
 	writer->indent++;
@@ -406,7 +412,7 @@ put_condition(SqlWriter *writer, const BoundNode *node, bool two_valued, Segment
 			put(writer, "false");
 			break;
 		case SEGMENT_BLOCK:
-			if (is_universe(node->source))
+			if (IsUniverse(node->source))
 				put_lead_block(writer, node, two_valued, parent);
 			else
 				put_records(writer, node);

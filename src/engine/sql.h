@@ -12,18 +12,24 @@
 extern char *SegmentSql(const BoundNode *node);
 
 /*
- * For why_found.c: a row; the conditions, each with "and" before it, under which a
- * record r exists at $1 (5), has a known event time, and satisfies a row if one is
- * given; an aggregate of records r.
+ * Its parts, for statements on the records r of a source: a row; the conditions
+ * that follow "where ..." for records that exist and satisfy a row; an aggregate
+ * of the records of a group, with a FILTER clause or "".
  */
 extern char *RowSql(const BoundNode *row, const char *alias);
 extern char *RecordsSql(const Source *source, const BoundNode *row, bool time_known);
-extern char *AggregateSql(const BoundNode *node);
+extern char *AggregateSql(const BoundNode *node, const char *filter);
 
-/* For sql.c: a test of an expression. True, false, or NULL for what meaning 3 calls false. */
+/* Is an aggregate's test met by a lead that has no records (4)? */
+extern bool HoldsWithoutRecords(const BoundNode *node);
+
+/* Are the source's records the leads of the universe? */
+extern bool IsUniverse(const Source *source);
+
+/* A test of an expression. True, false, or NULL for what meaning 3 calls false. */
 extern char *TestSql(const BoundTest *test, const char *expression);
 
-/* For sql.c: would the test of a count or sum hold for a lead without records? */
+/* Would the test of a count or sum hold for a lead without records? */
 extern bool TestHoldsForZero(const BoundTest *test);
 
 #define TODAY_SQL	"leadflow.local_date($1, $2)"

@@ -85,7 +85,7 @@ static LeadList *
 read_list(const char *condition, SpiArgs *args, const char *locking)
 {
 	char	   *sql = psprintf("SELECT list_id, name, status = 'open', segment, mode = 'mirror', zone,"
-							   " changed_at, done_through"
+							   " changed_at, done_through, exclusive"
 							   " FROM leadflow.list WHERE %s%s", condition, locking);
 	LeadList   *list;
 	bool		isnull;
@@ -101,6 +101,7 @@ read_list(const char *condition, SpiArgs *args, const char *locking)
 	list->zone = SpiText(1, 6);
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
+	list->exclusive = DatumGetBool(SpiDatum(1, 9, &isnull));
 	if (locking[0] != '\0')
 		take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
@@ -274,10 +275,12 @@ create_list(PG_FUNCTION_ARGS)
 	add_argument(&args, fcinfo, 11, INTERVALOID);	/* return_after */
 	add_argument(&args, fcinfo, 12, INT4OID);	/* max_members */
 	add_argument(&args, fcinfo, 13, INT4OID);	/* priority */
+	add_argument(&args, fcinfo, 14, BOOLOID);	/* exclusive */
 	if (SpiRun("INSERT INTO leadflow.list AS l (name, segment, cadence, mode, zone, purpose, kind,"
-			   " talk_script, visibility, owner, due_after, return_after, max_members, priority)"
+			   " talk_script, visibility, owner, due_after, return_after, max_members, priority,"
+			   " exclusive)"
 			   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, current_user), $11,"
-			   " coalesce($12, interval '0'), $13, coalesce($14, 0))"
+			   " coalesce($12, interval '0'), $13, coalesce($14, 0), coalesce($15, false))"
 			   " ON CONFLICT (name) DO NOTHING RETURNING l.list_id", &args) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

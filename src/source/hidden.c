@@ -153,7 +153,8 @@ FieldIsHidden(const Source *source, const SourceField *field)
 
 		if (!OidIsValid(table) || (is_table && table != relation))
 			continue;
-		if (form_hides(FormParse(form->form), relation, field->column))
+		if (form_hides(FormParse(form->form), relation,
+					   field->column ? field->column : quote_identifier(field->name)))
 			return true;
 	}
 	return false;

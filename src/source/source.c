@@ -31,7 +31,7 @@ List *
 LoadSources(void)
 {
 	List	   *sources = NIL;
-	uint64		rows = SpiRead("SELECT name, label, lead_column, key_column, time_column"
+	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -96,7 +96,7 @@ load_columns(Source *source)
 	bool		isnull;
 
 	AddTextArg(&args, source->name);
-	rows = SpiRead("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
+	rows = SpiReadKept("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
 				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
 				   " a.attgenerated <> ''"
 				   " FROM leadflow.source s"
@@ -128,7 +128,7 @@ load_lookups(Source *source)
 	uint64		rows;
 
 	AddTextArg(&args, source->name);
-	rows = SpiRead("SELECT l.key, l.value ->> 'label', l.value ->> 'column', l.value ->> 'relation',"
+	rows = SpiReadKept("SELECT l.key, l.value ->> 'label', l.value ->> 'column', l.value ->> 'relation',"
 				   " l.value ->> 'key', l.value ->> 'name', to_regclass(l.value ->> 'relation')::text"
 				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
 				   " WHERE s.name = $1",
@@ -169,7 +169,7 @@ SourceLoadFields(Source *source)
 
 	/* looked for only now: a relation out of reach is no trouble of the others */
 	AddTextArg(&args, source->name);
-	if (SpiRead("SELECT to_regclass(relation)::text FROM leadflow.source WHERE name = $1", &args) == 1)
+	if (SpiReadKept("SELECT to_regclass(relation)::text FROM leadflow.source WHERE name = $1", &args) == 1)
 		source->relation = SpiText(1, 1);
 	if (source->relation == NULL)
 		return false;

@@ -2,7 +2,10 @@
 # the rules of "Meaning" word by word, one lead and one record at a time, and
 # shares nothing with the engine but PostgreSQL's knowledge of time zones.
 #
-# SEED=n repeats a run, CASES=n sets the segments per round.
+# And evaluate_all() against to_sql(): many more segments, together in batches,
+# under settings that make the engine get their leads in every way it has.
+#
+# SEED=n repeats a run, CASES=n sets the segments per round, BATCHED=n those in batches.
 use strict;
 use warnings;
 use utf8;
@@ -16,8 +19,9 @@ use Test::More;
 
 my $seed = $ENV{SEED} // int(rand(2**31));
 my $cases = $ENV{CASES} // 400;
+my $batched = $ENV{BATCHED} // 2500;
 srand($seed);
-note "SEED=$seed CASES=$cases";
+note "SEED=$seed CASES=$cases BATCHED=$batched";
 
 my $node = PostgreSQL::Test::Cluster->new('engine');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
@@ -50,6 +54,16 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 CREATE FUNCTION leads_of(leadflow.segment) RETURNS leadflow.leadset LANGUAGE sql AS
     $$ SELECT leadflow.evaluate($1, as_of, zone) FROM clock $$;
+-- what the plain query gives that a segment stands for
+CREATE FUNCTION reference_of(leadflow.segment) RETURNS leadflow.leadset LANGUAGE plpgsql AS $$
+DECLARE
+    leads leadflow.leadset;
+BEGIN
+    EXECUTE format('SELECT leadflow.leadset_agg(lead_id) FROM (%s) AS q', leadflow.to_sql($1))
+       INTO leads USING (SELECT as_of FROM clock), (SELECT zone FROM clock);
+    RETURN leads;
+END $$;
+CREATE TABLE batched (id int PRIMARY KEY, segment leadflow.segment, expected leadflow.leadset);
 -- microseconds since 1970, or one of the infinities
 CREATE FUNCTION micros(timestamptz) RETURNS text LANGUAGE sql AS
     $$ SELECT CASE WHEN isfinite($1) THEN ((extract(epoch FROM $1) * 1000000)::bigint)::text ELSE $1::text END $$;
@@ -579,6 +593,97 @@ sub tell_of
 	return;
 }
 
+# ---- batches against to_sql --------------------------------------------------------------------
+
+# Settings under which a batch is evaluated: in one process or several, with memory
+# that does not suffice for tallies, with scans or probes preferred.
+my @settings = (
+	('') x 12, "SET work_mem = '64kB'; SET hash_mem_multiplier = 1;", 'SET enable_seqscan = off;', 'SET seq_page_cost = 1000; SET cpu_tuple_cost = 100;',
+	'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;');
+
+# For each batch [settings, trees], the numbers of the trees for which the two differ.
+sub differing
+{
+	my @batches = @_;
+	my $id = 0;
+	my (@first, $sql);
+
+	foreach my $batch (@batches)
+	{
+		push @first, $id;
+		$sql .= join('', map { my $text = canonical($_); $text =~ s/\\/\\\\/g; $id++ . "\t$text\n" } @{ $batch->[1] });
+	}
+	$sql = "TRUNCATE batched;\nCOPY batched (id, segment) FROM STDIN;\n$sql\\.\nUPDATE batched SET expected = reference_of(segment);\n";
+	foreach my $i (0 .. $#batches)
+	{
+		my ($from, $to) = ($first[$i], $first[$i] + @{ $batches[$i][1] } - 1);
+
+		$sql .= "$batches[$i][0]\nSELECT coalesce(string_agg((position - 1)::text, ' '), '')"
+		  . ' FROM clock, (SELECT array_agg(segment ORDER BY id) AS segments, array_agg(expected ORDER BY id) AS expected'
+		  . " FROM batched WHERE id BETWEEN $from AND $to) AS batch, leadflow.evaluate_all(segments, as_of, zone)"
+		  . " WHERE leads OPERATOR(leadflow.<>) expected[position];\nRESET ALL;\n";
+	}
+	my @found = map { [ split / / ] } split(/\n/, psql($sql), -1);
+	push @found, [] while @found < @batches;
+	return @found;
+}
+
+# The fewest and smallest segments derived from a failing batch that fail together.
+sub shrunk_batch
+{
+	my ($settings, @trees) = @_;
+	my $found;
+
+	do
+	{
+		my @smaller = map { my $i = $_; [ @trees[ grep { $_ != $i } 0 .. $#trees ] ] } @trees > 1 ? 0 .. $#trees : ();
+
+		push @smaller, [ splice(@{ [@trees] }, 0, @trees / 2) ], [ splice(@{ [@trees] }, @trees / 2) ] if @trees > 3;
+		if (@trees < 4)
+		{
+			foreach my $i (0 .. $#trees)
+			{
+				push @smaller, map { my @copy = @trees; $copy[$i] = $_; [@copy] } smaller($trees[$i]);
+			}
+		}
+		my @differ = differing(map { [ $settings, $_ ] } @smaller);
+		($found) = sort { @{ $smaller[$a] } <=> @{ $smaller[$b] } } grep { @{ $differ[$_] } } 0 .. $#smaller;
+		@trees = @{ $smaller[$found] } if defined $found;
+	} while (defined $found);
+	return @trees;
+}
+
+sub tell_of_batch
+{
+	my ($settings, @trees) = @_;
+
+	return if $told++ > 4;
+	@trees = shrunk_batch($settings, @trees);
+	diag("as of $now->{text} in $zone, together, $settings");
+	diag('  ' . canonical($_) . "\n  expected " . psql('SELECT reference_of(' . sql_text(canonical($_)) . ')')) foreach @trees;
+	diag(psql("$settings SELECT position, leads FROM clock, leadflow.evaluate_all(ARRAY[" . join(', ', map { sql_text(canonical($_)) . '::leadflow.segment' } @trees) . '], as_of, zone)'));
+	return;
+}
+
+sub batches_agree
+{
+	my (@batches, @wrong, @differ);
+	my $n = 0;
+
+	while ($n < $batched)
+	{
+		my @trees = map { random_tree(\%vocabulary) } 1 .. one_of(1, 2, 5, 20, 50, 50, 100);
+
+		push @batches, [ one_of(@settings), \@trees ];
+		$n += @trees;
+	}
+	@differ = differing(@batches);
+	@wrong = grep { @{ $differ[$_] } } 0 .. $#batches;
+	is(scalar @wrong, 0, "$n segments in batches as of $now->{text} in $zone (SEED=$seed)");
+	tell_of_batch($batches[$_][0], @{ $batches[$_][1] }) foreach @wrong[ 0 .. ($#wrong < 1 ? $#wrong : 1) ];
+	return;
+}
+
 my @rounds = (
 	[ '2026-03-31 23:30', 'Asia/Tokyo' ], [ '2026-03-08 12:00', 'America/New_York' ], [ '2026-11-01 01:30', 'America/New_York' ], [ '2026-09-27 00:30', 'Antarctica/McMurdo' ],
 	[ '2026-04-05 02:30', 'Antarctica/McMurdo' ], [ '2018-11-04 12:00', 'America/Sao_Paulo' ], [ '2024-02-29 00:00', 'Asia/Tokyo' ], [ '2026-01-01 00:00:00.000001', 'Africa/Cairo' ]);
@@ -624,6 +729,7 @@ SELECT s, t
     OR leads_of(s OPERATOR(leadflow.|) s) OPERATOR(leadflow.<>) in_s
     OR leads_of(s OPERATOR(leadflow.&) (OPERATOR(leadflow.!) s)) OPERATOR(leadflow.<>) '{}'
 SQL
+	batches_agree();
 }
 
 # Tests of the wrong type, on fields of all types: refused for what they are, or good.

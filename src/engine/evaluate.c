@@ -1,0 +1,174 @@
+/*
+ * evaluate.c
+ *		The SQL functions evaluate and evaluate_all.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "engine/evaluation.h"
+#include "engine/probe.h"
+#include "funcapi.h"
+#include "spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+
+PG_FUNCTION_INFO_V1(evaluate);
+PG_FUNCTION_INFO_V1(evaluate_names);
+PG_FUNCTION_INFO_V1(evaluate_segments);
+
+TimestampTz
+AsOfArgument(FunctionCallInfo fcinfo, int argument)
+{
+	TimestampTz as_of;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("as_of must not be null"),
+				 errhint("Leave it out to evaluate as of now.")));
+	as_of = PG_GETARG_TIMESTAMPTZ(argument);
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("as_of must be finite"),
+				 errdetail("Days are counted from it.")));
+	return as_of;
+}
+
+/* All that an evaluation takes is freed at its end but what it returns. */
+Datum
+EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "evaluation", ALLOCSET_DEFAULT_SIZES);
+	Evaluation *evaluation;
+	ExpandedLeadset *leads;
+	Datum		result;
+
+	MemoryContextSwitchTo(context);
+	evaluation = StartEvaluation(as_of, zone);
+	leads = EvaluatePart(evaluation, AddSegment(evaluation, text));
+	MemoryContextSwitchTo(caller);
+	result = PointerGetDatum(DatumGetLeadset(LeadsetGetDatum(leads)));
+	MemoryContextDelete(context);
+	return result;
+}
+
+Datum
+evaluate(PG_FUNCTION_ARGS)
+{
+	TimestampTz as_of = AsOfArgument(fcinfo, 1);
+	Segment    *segment;
+	char	   *zone = NULL;
+	SpiFrame	frame;
+	Datum		result;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+
+	segment = PG_GETARG_SEGMENT_PP(0);
+	if (!PG_ARGISNULL(2))
+		zone = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	frame = EnterSpi(false);
+	if (KeptLeads(segment, as_of, zone, &result))
+	{
+		MemoryContextSwitchTo(frame.caller);
+		result = datumCopy(result, false, -1);
+	}
+	else
+	{
+		zone = ResolveZone(zone);
+		MemoryContextSwitchTo(frame.caller);
+		result = EvaluateSegment(SegmentText(segment), as_of, zone);
+	}
+	LeaveSpi(frame);
+	PG_RETURN_DATUM(result);
+}
+
+/* ---- many at once ----------------------------------------------------------------- */
+
+static void
+require_elements(bool missing, const char *what)
+{
+	if (missing)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+}
+
+/* A row for each segment: what it is known by, and its leads. */
+static void
+put_results(FunctionCallInfo fcinfo, Evaluation *evaluation, const Datum *keys)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	foreach(lc, evaluation->roots)
+	{
+		ExpandedLeadset *leads = EvaluatePart(evaluation, lfirst(lc));
+		Datum		values[2] = {keys[foreach_current_index(lc)], LeadsetGetDatum(leads)};
+		bool		nulls[2] = {false, false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		LeadsetDelete(leads);
+	}
+}
+
+Datum
+evaluate_names(PG_FUNCTION_ARGS)
+{
+	TimestampTz as_of = AsOfArgument(fcinfo, 1);
+	SpiFrame	frame;
+	Evaluation *evaluation;
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	require_elements(PG_ARGISNULL(0), "names");
+	InitMaterializedSRF(fcinfo, 0);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
+	frame = EnterSpi(false);
+	evaluation = StartEvaluation(as_of, ResolveZone(PG_ARGISNULL(2) ? NULL :
+													text_to_cstring(PG_GETARG_TEXT_PP(2))));
+	for (int i = 0; i < n; i++)
+	{
+		SegmentNode node = {.kind = SEGMENT_NAMED, .source = "segment"};
+
+		require_elements(nulls[i], "a name");
+		node.name = TextDatumGetCString(names[i]);
+		(void) AddSegment(evaluation, SegmentDeparse(&node));
+	}
+	put_results(fcinfo, evaluation, names);
+	LeaveSpi(frame);
+	return (Datum) 0;
+}
+
+Datum
+evaluate_segments(PG_FUNCTION_ARGS)
+{
+	TimestampTz as_of = AsOfArgument(fcinfo, 1);
+	SpiFrame	frame;
+	Evaluation *evaluation;
+	Datum	   *segments;
+	bool	   *nulls;
+	int			n;
+
+	require_elements(PG_ARGISNULL(0), "segments");
+	InitMaterializedSRF(fcinfo, 0);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(0)), -1, false,
+					  TYPALIGN_INT, &segments, &nulls, &n);
+	frame = EnterSpi(false);
+	evaluation = StartEvaluation(as_of, ResolveZone(PG_ARGISNULL(2) ? NULL :
+													text_to_cstring(PG_GETARG_TEXT_PP(2))));
+	for (int i = 0; i < n; i++)
+	{
+		require_elements(nulls[i], "a segment");
+		(void) AddSegment(evaluation, SegmentText(DatumGetSegmentPP(segments[i])));
+		segments[i] = Int32GetDatum(i + 1);
+	}
+	put_results(fcinfo, evaluation, segments);
+	LeaveSpi(frame);
+	return (Datum) 0;
+}
