@@ -254,6 +254,53 @@ RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 	run_verb(body, false, dry_run, fcinfo, result);
 }
 
+/* Whoever asked for the end gets it; a serialization failure can only be tried again as a whole. */
+static bool
+must_be_raised(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ||
+		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+ErrorData *
+Attempt(AttemptBody body, void *state)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		body(state);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (must_be_raised(error->sqlerrcode))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	return error;
+}
+
+char *
+ErrorText(const ErrorData *error)
+{
+	return psprintf("%s%s%s%s%s", error->message, error->detail ? "\n" : "",
+					error->detail ? error->detail : "", error->hint ? "\n" : "",
+					error->hint ? error->hint : "");
+}
+
 void
 AddArg(SpiArgs *args, Oid type, Datum value)
 {

@@ -58,6 +58,17 @@ typedef struct OwnerFrame
 extern OwnerFrame EnterAsOwner(void);
 extern void LeaveAsOwner(OwnerFrame frame);
 
+/*
+ * Run something that may fail: NULL or, when what it did is rolled back, the
+ * error. One after which the transaction cannot go on is raised.
+ */
+typedef void (*AttemptBody) (void *state);
+
+extern ErrorData *Attempt(AttemptBody body, void *state);
+
+/* An error in full: its message, detail and hint, a line each. */
+extern char *ErrorText(const ErrorData *error);
+
 /* Arguments of a statement, collected one by one. */
 #define SPI_ARGS_MAX	16
 
