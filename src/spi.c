@@ -63,20 +63,28 @@ LeaveSpi(SpiFrame frame)
 	MemoryContextSwitchTo(frame.caller);
 }
 
-OwnerFrame
-EnterAsOwner(void)
+/* Take the rights of the owner of the tables; what they were is kept in the arguments. */
+static void
+become_owner(Oid *user, int *security)
 {
-	OwnerFrame	frame;
 	Oid			schema = get_namespace_oid("leadflow", false);
 	HeapTuple	setting = SearchSysCache2(RELNAMENSP, PointerGetDatum("setting"),
 										  ObjectIdGetDatum(schema));
 
 	if (!HeapTupleIsValid(setting))
 		report_not_installed();
-	GetUserIdAndSecContext(&frame.user, &frame.security);
+	GetUserIdAndSecContext(user, security);
 	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(setting))->relowner,
-						   frame.security | SECURITY_LOCAL_USERID_CHANGE);
+						   *security | SECURITY_LOCAL_USERID_CHANGE);
 	ReleaseSysCache(setting);
+}
+
+OwnerFrame
+EnterAsOwner(void)
+{
+	OwnerFrame	frame;
+
+	become_owner(&frame.user, &frame.security);
 	frame.spi = EnterSpi(true);
 	return frame;
 }
@@ -247,6 +255,19 @@ SpiReadKept(const char *sql, SpiArgs *args)
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
 	return SPI_processed;
+}
+
+uint64
+SpiReadAsOwner(const char *sql, SpiArgs *args)
+{
+	Oid			user;
+	int			security;
+	uint64		rows;
+
+	become_owner(&user, &security);
+	rows = SpiRead(sql, args);
+	SetUserIdAndSecContext(user, security);
+	return rows;
 }
 
 uint64

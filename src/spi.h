@@ -75,6 +75,9 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
 
+/* Read definitions that a caller goes by who need not have the privilege to. */
+extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
+
 /*
  * As SpiRead(), for a few statements that are run again and again: their plans
  * are kept. Each is known by its address, and so is a literal.

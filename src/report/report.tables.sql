@@ -95,11 +95,11 @@ SELECT l.list_id,
                        (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')))) AS t (today)
                  WHERE m.list_id = l.list_id AND m.left_at IS NULL
                  UNION ALL
-                SELECT m.rep_id, m.state, false
+                SELECT m.rep_id, m.state, false AS overdue
                   FROM leadflow.member AS m
                  WHERE m.list_id = l.list_id AND m.left_at IS NOT NULL AND m.state = 'done'
                  UNION ALL
-                SELECT a.rep_id, NULL, false
+                SELECT a.rep_id, NULL::text AS state, false AS overdue
                   FROM leadflow.activity AS a
                  WHERE a.list_id = l.list_id
                    AND (a.form_version, a.result) IN (SELECT f.version, k.key
