@@ -21,13 +21,17 @@ typedef struct SpiFrame
 /*
  * Connect to SPI with search_path pinned. A verb that reads or writes a whole
  * list asks for everything: where row-level security would hide rows from the
- * caller it then fails instead of doing half the work.
+ * caller it then fails instead of doing half the work. Policies that are true
+ * hide none.
  */
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
 
 /* Set a parameter until the frame is left. */
 extern void PinSetting(const char *name, const char *value);
+
+/* Is the policy of that name on a table for the current user? */
+extern bool HasPolicy(Oid table, const char *name);
 
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
@@ -85,6 +89,9 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 /* Read under the active snapshot; run with a new one. Both return SPI_processed. */
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
+
+/* Read definitions that a caller goes by who need not have the privilege to. */
+extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
 
 /*
  * As SpiRead(), for a few statements that are run again and again: their plans

@@ -41,7 +41,7 @@ COMMENT ON FUNCTION leadflow.form_view(text) IS
 CREATE FUNCTION leadflow.sees_hidden() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.sees_hidden() IS
-    'does the current user see the hidden fields of forms in views? who has the rights of the owner of the tables does';
+    'does the current user see the hidden fields of forms in views? who has the rights of the owner of the tables does, and marketing';
 
 CREATE FUNCTION leadflow.validate_forms() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
