@@ -54,7 +54,7 @@ SELECT list_id, pg_temp.enterable(list_id) FROM unnest(ARRAY[901, 902, 903, NULL
 INSERT INTO leadflow.lead (lead_id) VALUES (1);
 SELECT pg_temp.refused(format($$INSERT INTO leadflow.activity (lead_id, list_id, fields) VALUES (1, %s, '{"acted_on": "2026-06-01", "result": "留守"}')$$, list_id)) FROM unnest(ARRAY[903, 901]) AS list_id;
 -- a dry run says which rows would not conform, and does nothing
-SELECT * FROM leadflow.set_list_results(903, ARRAY['商談化'], dry_run => true);
+SELECT version, lead_id, field, rule, value, message FROM leadflow.set_list_results(903, ARRAY['商談化'], dry_run => true);
 SELECT max(version) FROM leadflow.form_version WHERE entity = 'activity';
 
 SELECT pg_temp.refused(command) FROM unnest(ARRAY[

@@ -35,7 +35,7 @@ UPDATE leadflow.lead SET merged_into = 1 WHERE lead_id = 30;
 
 -- by names and labels, of fields, choices and reps; as a dry run first, which changes nothing
 SELECT * FROM leadflow.update_leads('lead(lead_id <= 10)'::leadflow.segment, '{"営業担当者": "田中", "ランク": "上", "nurturing": false, "タグ": {"add": ["新規", "VIP"], "remove": ["a"]}, "予算": 100.50}', dry_run => true);
-SELECT count(*) FROM leadflow.lead WHERE updated_at > '2000-01-01' OR rep_id IS NULL;
+SELECT count(*) FROM leadflow.lead WHERE (updated_at > '2000-01-01' OR rep_id IS NULL) AND email LIKE 'l%@example.jp';
 SELECT * FROM leadflow.update_leads('lead(lead_id <= 10)'::leadflow.segment, '{"営業担当者": "田中", "ランク": "上", "nurturing": false, "タグ": {"add": ["新規", "VIP"], "remove": ["a"]}, "予算": 100.50}');
 SELECT lead_id, rep_id, nurturing, fields, form_version, updated_at = now() AS touched FROM leadflow.lead WHERE lead_id IN (1, 2, 11, 12) ORDER BY 1;
 -- who has the values is not touched; null and what is empty clears

@@ -14,14 +14,14 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "zone.h"
 
-/* Set a parameter until the frame is left. */
-static void
-pin(const char *name, const char *value)
+void
+PinSetting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
@@ -43,11 +43,11 @@ EnterSpi(bool everything)
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
-	pin("search_path", "pg_catalog, pg_temp");
+	PinSetting("search_path", "pg_catalog, pg_temp");
 	/* a segment of many conditions would take longer to compile than to run */
-	pin("jit", "off");
+	PinSetting("jit", "off");
 	if (everything)
-		pin("row_security", "off");
+		PinSetting("row_security", "off");
 	SPI_connect();
 
 	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
@@ -308,6 +308,31 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	if (argument >= n)
 		elog(ERROR, "function %u has no argument %d", fcinfo->flinfo->fn_oid, argument);
 	return types[argument];
+}
+
+char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/*
+ * As the owner of the tables a trigger must not read rows that anybody else
+ * makes up: on another table, who made it could have code of their own run.
+ */
+TriggerData *
+RequireTrigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid(table, get_namespace_oid("leadflow", false)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for the triggers of leadflow.%s",
+						get_func_name(fcinfo->flinfo->fn_oid), table)));
+	return trigger;
 }
 
 Oid

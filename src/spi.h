@@ -6,6 +6,7 @@
 #define LEADFLOW_SPI_H
 
 #include "compat.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/timestamp.h"
@@ -24,6 +25,9 @@ typedef struct SpiFrame
  */
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
+
+/* Set a parameter until the frame is left. */
+extern void PinSetting(const char *name, const char *value);
 
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
@@ -93,6 +97,12 @@ extern List *SpiNames(const char *sql);
 
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
+
+/* An argument of type text; NULL when null. */
+extern char *TextArgument(FunctionCallInfo fcinfo, int argument);
+
+/* The data of a trigger of a table of leadflow; an error for a function that is called otherwise. */
+extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo, const char *table);
 
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);

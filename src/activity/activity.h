@@ -11,7 +11,6 @@
 #define LEADFLOW_ACTIVITY_H
 
 #include "compat.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 
@@ -40,8 +39,5 @@ extern uint64 ApplyActivities(const int64 *activity_ids, int n);
 
 /* Apply what an UPDATE made of activities; in its trigger, its rows registered with SPI. */
 extern void ApplyCorrections(void);
-
-/* The data of a trigger; an error for a function that is called otherwise. */
-extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo);
 
 #endif							/* LEADFLOW_ACTIVITY_H */

@@ -4,6 +4,7 @@
 CREATE TABLE IF NOT EXISTS leadflow.activity (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
     activity_id bigserial,
+    external_id text,
     list_id bigint REFERENCES leadflow.list,
     rep_id bigint REFERENCES leadflow.rep,
     fields jsonb NOT NULL DEFAULT '{}',
@@ -18,12 +19,14 @@ CREATE TABLE IF NOT EXISTS leadflow.activity (
     next_contact_on date GENERATED ALWAYS AS (leadflow.form_date(fields, 'next_contact_on')) STORED,
     recorded_at timestamptz NOT NULL DEFAULT now(),
     recorded_by text NOT NULL DEFAULT current_user,
+    updated_at timestamptz NOT NULL DEFAULT now(),
     applied_at timestamptz,
     PRIMARY KEY (lead_id, activity_id)
 );
 COMMENT ON TABLE leadflow.activity IS 'what sales did with leads (活動履歴)';
 COMMENT ON COLUMN leadflow.activity.lead_id IS 'lead (リード)';
 COMMENT ON COLUMN leadflow.activity.activity_id IS 'key, together with lead_id';
+COMMENT ON COLUMN leadflow.activity.external_id IS 'id in another system (外部ID)';
 COMMENT ON COLUMN leadflow.activity.list_id IS 'list the lead was worked from (リスト)';
 COMMENT ON COLUMN leadflow.activity.rep_id IS 'who did it (活動者)';
 COMMENT ON COLUMN leadflow.activity.fields IS 'the document of the activity form';
@@ -38,9 +41,11 @@ COMMENT ON COLUMN leadflow.activity.note IS 'other (その他)';
 COMMENT ON COLUMN leadflow.activity.next_contact_on IS 'day of the next contact (次回対応日)';
 COMMENT ON COLUMN leadflow.activity.recorded_at IS 'when it was recorded (登録日時)';
 COMMENT ON COLUMN leadflow.activity.recorded_by IS 'role that recorded it (登録者)';
+COMMENT ON COLUMN leadflow.activity.updated_at IS 'when it was last changed, here or where it came from (更新日時)';
 COMMENT ON COLUMN leadflow.activity.applied_at IS 'when the lists were told of it; null until then';
 
 CREATE INDEX IF NOT EXISTS activity_acted_on ON leadflow.activity (acted_on);
+CREATE INDEX IF NOT EXISTS activity_external_id ON leadflow.activity (external_id);
 CREATE INDEX IF NOT EXISTS activity_list ON leadflow.activity (list_id);
 CREATE INDEX IF NOT EXISTS activity_rep ON leadflow.activity (rep_id);
 CREATE INDEX IF NOT EXISTS activity_unapplied ON leadflow.activity (lead_id, activity_id) WHERE applied_at IS NULL;
@@ -67,6 +72,9 @@ COMMENT ON COLUMN leadflow.activity_change.changed_by IS 'role that did it (変�
 COMMENT ON COLUMN leadflow.activity_change.before IS 'the row before (変更前)';
 COMMENT ON COLUMN leadflow.activity_change.after IS 'the row after; null when deleted (変更後)';
 
+CREATE OR REPLACE TRIGGER activity_updated BEFORE UPDATE ON leadflow.activity
+    FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at AND NEW.applied_at IS NOT DISTINCT FROM OLD.applied_at)
+    EXECUTE FUNCTION leadflow.note_update();
 CREATE OR REPLACE TRIGGER activity_arrives BEFORE INSERT ON leadflow.activity
     FOR EACH ROW WHEN (NEW.applied_at IS NULL) EXECUTE FUNCTION leadflow.activity_arrives();
 CREATE OR REPLACE TRIGGER activity_arrived AFTER INSERT ON leadflow.activity
@@ -119,16 +127,19 @@ CREATE TABLE IF NOT EXISTS leadflow.deal (
     external_id text,
     name text NOT NULL,
     stage text NOT NULL REFERENCES leadflow.deal_stage ON UPDATE CASCADE,
+    stage_since timestamptz,
     amount numeric,
     rep_id bigint REFERENCES leadflow.rep,
     opened_at timestamptz NOT NULL DEFAULT now(),
     expected_close_on date,
     closed_at timestamptz CHECK (closed_at >= opened_at),
     lost_reason text,
+    note text,
     list_id bigint REFERENCES leadflow.list,
     activity_id bigint,
     fields jsonb NOT NULL DEFAULT '{}',
     form_version integer NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lead_id, deal_id),
     FOREIGN KEY (lead_id, activity_id) REFERENCES leadflow.activity ON DELETE SET NULL (activity_id)
 );
@@ -138,21 +149,62 @@ COMMENT ON COLUMN leadflow.deal.deal_id IS 'key, together with lead_id';
 COMMENT ON COLUMN leadflow.deal.external_id IS 'id in another system (外部ID)';
 COMMENT ON COLUMN leadflow.deal.name IS 'name (商談名)';
 COMMENT ON COLUMN leadflow.deal.stage IS 'stage (商談ステージ)';
+COMMENT ON COLUMN leadflow.deal.stage_since IS 'since when it has been at this stage; one that is given with a new deal says that it comes with its history (ステージ変更日時)';
 COMMENT ON COLUMN leadflow.deal.amount IS 'amount (金額)';
 COMMENT ON COLUMN leadflow.deal.rep_id IS 'rep in charge (担当者)';
 COMMENT ON COLUMN leadflow.deal.opened_at IS 'when it was opened (商談開始日時)';
 COMMENT ON COLUMN leadflow.deal.expected_close_on IS 'day on which it is expected to be closed (完了予定日)';
 COMMENT ON COLUMN leadflow.deal.closed_at IS 'when it was won or lost (完了日時)';
 COMMENT ON COLUMN leadflow.deal.lost_reason IS 'why it was lost (失注理由)';
+COMMENT ON COLUMN leadflow.deal.note IS 'more about it; of a deal that came of an activity, what was recorded (備考)';
 COMMENT ON COLUMN leadflow.deal.list_id IS 'list it came from (リスト)';
 COMMENT ON COLUMN leadflow.deal.activity_id IS 'activity it came from (活動)';
 COMMENT ON COLUMN leadflow.deal.fields IS 'further fields (追加項目)';
 COMMENT ON COLUMN leadflow.deal.form_version IS 'version of the form the fields were entered under; 0 for none';
+COMMENT ON COLUMN leadflow.deal.updated_at IS 'when it was last changed, here or where it came from (更新日時)';
 
+CREATE INDEX IF NOT EXISTS deal_key ON leadflow.deal (deal_id);
 CREATE INDEX IF NOT EXISTS deal_opened_at ON leadflow.deal (opened_at);
 CREATE INDEX IF NOT EXISTS deal_external_id ON leadflow.deal (external_id);
 CREATE INDEX IF NOT EXISTS deal_rep ON leadflow.deal (rep_id);
 CREATE INDEX IF NOT EXISTS deal_list ON leadflow.deal (list_id);
+
+CREATE TABLE IF NOT EXISTS leadflow.deal_change (
+    lead_id bigint NOT NULL,
+    change_id bigserial,
+    deal_id bigint NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    changed_by text NOT NULL,
+    from_stage text REFERENCES leadflow.deal_stage ON UPDATE CASCADE,
+    to_stage text NOT NULL REFERENCES leadflow.deal_stage ON UPDATE CASCADE,
+    reason text,
+    PRIMARY KEY (lead_id, change_id),
+    FOREIGN KEY (lead_id, deal_id) REFERENCES leadflow.deal ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE leadflow.deal_change IS 'the stages deals went through (商談ステージの変更履歴)';
+COMMENT ON COLUMN leadflow.deal_change.lead_id IS 'lead (リード)';
+COMMENT ON COLUMN leadflow.deal_change.change_id IS 'key, together with lead_id';
+COMMENT ON COLUMN leadflow.deal_change.deal_id IS 'the deal (商談)';
+COMMENT ON COLUMN leadflow.deal_change.changed_at IS 'when (変更日時)';
+COMMENT ON COLUMN leadflow.deal_change.changed_by IS 'role that did it (変更者)';
+COMMENT ON COLUMN leadflow.deal_change.from_stage IS 'stage before; null when the deal was opened (変更前)';
+COMMENT ON COLUMN leadflow.deal_change.to_stage IS 'stage after (変更後)';
+COMMENT ON COLUMN leadflow.deal_change.reason IS 'why, as set_deal_stage() was told (理由)';
+
+CREATE INDEX IF NOT EXISTS deal_change_deal ON leadflow.deal_change (lead_id, deal_id);
+CREATE INDEX IF NOT EXISTS deal_change_changed_at ON leadflow.deal_change (changed_at);
+
+CREATE OR REPLACE TRIGGER deal_updated BEFORE UPDATE ON leadflow.deal
+    FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION leadflow.note_update();
+CREATE OR REPLACE TRIGGER deal_arrives BEFORE INSERT ON leadflow.deal
+    FOR EACH ROW WHEN (NEW.stage_since IS NULL) EXECUTE FUNCTION leadflow.deal_moves();
+CREATE OR REPLACE TRIGGER deal_moves BEFORE UPDATE ON leadflow.deal
+    FOR EACH ROW WHEN (NEW.stage <> OLD.stage AND NEW.stage_since IS NOT DISTINCT FROM OLD.stage_since)
+    EXECUTE FUNCTION leadflow.deal_moves();
+CREATE OR REPLACE TRIGGER deal_opened AFTER INSERT ON leadflow.deal
+    REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.deal_changed();
+CREATE OR REPLACE TRIGGER deal_changed AFTER UPDATE ON leadflow.deal
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.deal_changed();
 
 CREATE TABLE IF NOT EXISTS leadflow.task (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
@@ -185,3 +237,6 @@ COMMENT ON COLUMN leadflow.task.done_at IS 'when it was done or cancelled (完�
 CREATE INDEX IF NOT EXISTS task_due ON leadflow.task (due_on) WHERE status = 'open';
 CREATE INDEX IF NOT EXISTS task_rep ON leadflow.task (rep_id);
 CREATE INDEX IF NOT EXISTS task_list ON leadflow.task (list_id);
+
+CREATE OR REPLACE TRIGGER task_changes BEFORE INSERT OR UPDATE OF status, done_at ON leadflow.task
+    FOR EACH ROW EXECUTE FUNCTION leadflow.task_changes();

@@ -21,12 +21,15 @@ enter_audit(FunctionCallInfo fcinfo, SpiArgs *args)
 {
 	OwnerFrame	frame;
 
-	RequireTrigger(fcinfo);
+	RequireTrigger(fcinfo, "activity");
 	AddTextArg(args, GetUserNameFromId(GetUserId(), false));
 	frame = EnterAsOwner();
 	SPI_register_trigger_data((TriggerData *) fcinfo->context);
 	return frame;
 }
+
+/* What leadflow notes of an activity itself */
+#define UNNOTED	"'{applied_at,form_version,updated_at}'::text[]"
 
 /*
  * After a statement that updates. The rows before and after come in the same
@@ -46,8 +49,8 @@ activity_corrected(PG_FUNCTION_ARGS)
 			   "  FROM old_rows AS r) AS o"
 			   " JOIN (SELECT to_jsonb(r) AS document, row_number() OVER () AS n"
 			   "  FROM new_rows AS r) AS n USING (n)"
-			   " WHERE o.document - '{applied_at,form_version}'::text[]"
-			   "  <> n.document - '{applied_at,form_version}'::text[]", &args) > 0)
+			   " WHERE o.document - " UNNOTED
+			   "  <> n.document - " UNNOTED, &args) > 0)
 		ApplyCorrections();
 	LeaveAsOwner(frame);
 	PG_RETURN_POINTER(NULL);

@@ -11,16 +11,12 @@
 
 #include "access/xact.h"
 #include "activity/activity.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(activity_arrives);
@@ -151,32 +147,13 @@ apply_activities(PG_FUNCTION_ARGS)
 /* ---- the triggers ---------------------------------------------------------------------- */
 
 /*
- * As the owner of the tables these functions must not read rows that anybody
- * else makes up: on another table, who made it could have code of their own run.
- */
-TriggerData *
-RequireTrigger(FunctionCallInfo fcinfo)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		RelationGetRelid(trigger->tg_relation) !=
-		get_relname_relid("activity", get_namespace_oid("leadflow", false)))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for the triggers of leadflow.activity",
-						get_func_name(fcinfo->flinfo->fn_oid))));
-	return trigger;
-}
-
-/*
  * Before each row WHEN (NEW.applied_at IS NULL): the statement that brings it
  * will apply it. A time that was given says that it need not.
  */
 Datum
 activity_arrives(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = RequireTrigger(fcinfo);
+	TriggerData *trigger = RequireTrigger(fcinfo, "activity");
 	int			column = SPI_fnumber(RelationGetDescr(trigger->tg_relation), "applied_at");
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	bool		isnull = false;
@@ -193,7 +170,7 @@ activity_arrives(PG_FUNCTION_ARGS)
 Datum
 activity_arrived(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = RequireTrigger(fcinfo);
+	TriggerData *trigger = RequireTrigger(fcinfo, "activity");
 	OwnerFrame	frame = EnterAsOwner();
 
 	SPI_register_trigger_data(trigger);

@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "activity/activity.h"
+#include "activity/outcome.h"
 #include "catalog/pg_type.h"
 #include "form/form.h"
 #include "funcapi.h"
@@ -31,7 +32,14 @@ typedef struct Record
 	char	   *recorded_at;	/* ISO with an offset, or NULL */
 	Jsonb	   *document;
 	int64		activity_id;
+	Jsonb	   *create[2];		/* by OutcomeKind: what it says of the task, the deal; or NULL */
+	int64		created[2];
 } Record;
+
+static const char *const outcome_names[] = {
+	[OUTCOME_TASK] = "create_task",
+	[OUTCOME_DEAL] = "create_deal"
+};
 
 /* A small table looked up by name, what was found kept. */
 typedef struct Names
@@ -129,6 +137,15 @@ text_value(const char *key, JsonbValue *value, int position)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
+static Jsonb *
+object_value(const char *key, JsonbValue *value, int position)
+{
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		report_bad_value(key, value, "an object, such as {\"title\": \"...\", \"due_on\": \"2026-06-30\"}",
+						 position);
+	return JsonbValueToJsonb(value);
+}
+
 static char *
 instant_value(const char *key, JsonbValue *value, int position)
 {
@@ -158,6 +175,10 @@ read_attribute(Recording *recording, Record *record, const char *key, JsonbValue
 		record->rep_id = find_name(&recording->reps, text_value(key, value, position), position);
 	else if (strcmp(key, "recorded_at") == 0)
 		record->recorded_at = instant_value(key, value, position);
+	else if (strcmp(key, outcome_names[OUTCOME_TASK]) == 0)
+		record->create[OUTCOME_TASK] = object_value(key, value, position);
+	else if (strcmp(key, outcome_names[OUTCOME_DEAL]) == 0)
+		record->create[OUTCOME_DEAL] = object_value(key, value, position);
 	else
 		return false;
 	return true;
@@ -336,6 +357,7 @@ read_records(Recording *recording, Jsonb *array)
 static void
 require_conforming(const Recording *recording)
 {
+	Form	   *outcome_forms[2] = {OutcomeForm(OUTCOME_TASK), OutcomeForm(OUTCOME_DEAL)};
 	StringInfoData detail;
 	int			wrong = 0;
 
@@ -347,6 +369,10 @@ require_conforming(const Recording *recording)
 												record->list_id != 0, record->list_id);
 
 		CHECK_FOR_INTERRUPTS();
+		for (int kind = OUTCOME_TASK; kind <= OUTCOME_DEAL; kind++)
+			if (record->create[kind] != NULL)
+				violations = list_concat(violations, FormViolations(outcome_forms[kind], record->create[kind],
+																	false, 0));
 		if (violations == NIL || ++wrong > SHOWN_ACTIVITIES)
 			continue;
 		if (detail.len > 0)
@@ -448,6 +474,35 @@ insert_records(Recording *recording)
 		ApplyActivities(unapplied, n_unapplied);
 }
 
+/* The tasks, or the deals, that the records ask for. */
+static void
+create_outcomes(Recording *recording, OutcomeKind kind)
+{
+	Outcome   **outcomes = palloc(recording->n * sizeof(Outcome *));
+	Record	  **of = palloc(recording->n * sizeof(Record *));
+	int			n = 0;
+
+	for (int i = 0; i < recording->n; i++)
+	{
+		Record	   *record = &recording->records[i];
+
+		if (record->create[kind] == NULL)
+			continue;
+		outcomes[n] = palloc0(sizeof(Outcome));
+		outcomes[n]->lead_id = record->lead_id;
+		outcomes[n]->activity_id = record->activity_id;
+		outcomes[n]->list_id = record->list_id;
+		outcomes[n]->rep_id = record->rep_id;
+		outcomes[n]->document = record->create[kind];
+		of[n++] = record;
+	}
+	if (n == 0)
+		return;
+	MakeOutcomes(kind, outcomes, n);
+	for (int i = 0; i < n; i++)
+		of[i]->created[kind] = outcomes[i]->id;
+}
+
 /* The names of the lists something was done to, as far as the caller may see them. */
 static void
 name_lists(Recording *recording)
@@ -498,7 +553,11 @@ record_body(FunctionCallInfo fcinfo, void *state)
 	read_records(recording, array);
 	require_conforming(recording);
 	if (recording->n > 0)
+	{
 		insert_records(recording);
+		create_outcomes(recording, OUTCOME_TASK);
+		create_outcomes(recording, OUTCOME_DEAL);
+	}
 	if (recording->log.effects != NIL)
 		name_lists(recording);
 
@@ -613,14 +672,19 @@ record_activities(PG_FUNCTION_ARGS)
 	for (int i = 0; i < recording.n; i++)
 	{
 		Record	   *record = &recording.records[i];
-		Datum		values[4];
-		bool		nulls[4] = {false};
+		Datum		values[6];
+		bool		nulls[6] = {false};
 
 		values[0] = Int64GetDatum(record->lead_id);
 		values[1] = Int64GetDatum(record->activity_id);
 		nulls[1] = dry_run;
 		values[2] = effect_names(&recording, record->lead_id, true);
 		values[3] = effect_names(&recording, record->lead_id, false);
+		for (int kind = OUTCOME_TASK; kind <= OUTCOME_DEAL; kind++)
+		{
+			values[4 + kind] = Int64GetDatum(record->created[kind]);
+			nulls[4 + kind] = dry_run || record->created[kind] == 0;
+		}
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

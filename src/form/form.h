@@ -140,4 +140,7 @@ extern void FormValueToJsonb(const FormValue *value, JsonbValue *result);
 /* A date or time as a number that orders as it does. */
 extern int64 FormTimeOrder(const IsoTime *iso);
 
+/* Is a text what a field of type email takes? */
+extern bool IsEmailAddress(const char *text);
+
 #endif							/* LEADFLOW_FORM_H */

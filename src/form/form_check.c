@@ -63,8 +63,8 @@ is_empty(JsonbValue *value)
 /* ---- texts ---------------------------------------------------------------------- */
 
 /* local@domain.tld, all of it printable ASCII without spaces */
-static bool
-is_email(const char *text)
+bool
+IsEmailAddress(const char *text)
 {
 	const char *at = strchr(text, '@');
 	const char *dot;
@@ -125,7 +125,7 @@ check_text(const FormField *field, JsonbValue *value)
 		return violation(field, "type", value, pstrdup("it must be a text"));
 	text = pnstrdup(value->val.string.val, value->val.string.len);
 
-	if (field->type == FORM_EMAIL && !is_email(text))
+	if (field->type == FORM_EMAIL && !IsEmailAddress(text))
 		return violation(field, "email", value,
 						 pstrdup("it is no e-mail address such as taro@example.jp"));
 	if (field->type == FORM_PHONE && !is_phone(text))

@@ -40,3 +40,7 @@ CREATE FUNCTION leadflow.validate_forms() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.validate_forms() IS
     'part of run_due: validate the constraints of set_form; returns how many';
+
+CREATE FUNCTION leadflow.note_update() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.note_update() IS 'trigger of leadflow.lead, leadflow.activity and leadflow.deal: keep updated_at';

@@ -215,18 +215,22 @@ TakeBitmap(ByteReader *reader)
 		TakeContainer(reader, &bitmap, n);
 }
 
-/* The set in bytes that are read to their end. */
+/*
+ * The set in bytes that are read to their end. Only then is it certain that
+ * the bitmaps fill the room made for them, so that they are copied last.
+ */
 static Leadset *
 TakeLeadset(ByteReader *reader)
 {
 	Size		available = reader->end - reader->next;
 	uint64		nentries = ReadUint64(Take(reader, COUNT_BYTES), 0);
+	const char *next = reader->next;
 	Size		size;
 	Leadset    *set;
 	char	   *bitmaps;
 	uint32		end = 0;
 
-	/* So many bitmaps that the bytes could not hold them are not made room for. */
+	/* For more bitmaps than the bytes can hold, no room is made. */
 	if (nentries > available / (HIGH_BYTES + BITMAP_MIN_BYTES))
 		Reject(reader, reader->end, "the bytes end too early");
 	size = offsetof(Leadset, entries) + nentries * sizeof(LeadsetEntry) +
@@ -238,12 +242,10 @@ TakeLeadset(ByteReader *reader)
 	SET_VARSIZE(set, size);
 	set->version = LEADSET_VERSION;
 	set->nentries = nentries;
-	bitmaps = (char *) &set->entries[nentries];
 	for (uint32 i = 0; i < nentries; i++)
 	{
 		const char *start = Take(reader, HIGH_BYTES);
 		LeadsetEntry *entry = &set->entries[i];
-		const char *bitmap = reader->next;
 
 		entry->high = ReadUint32(start, 0);
 		if (entry->high > PG_INT32_MAX)
@@ -251,12 +253,22 @@ TakeLeadset(ByteReader *reader)
 		if (i > 0 && entry[-1].high >= entry->high)
 			Reject(reader, start, "the high words of bitmaps do not ascend");
 		TakeBitmap(reader);
-		memcpy(bitmaps + end, bitmap, reader->next - bitmap);
-		end += reader->next - bitmap;
+		end += reader->next - start - HIGH_BYTES;
 		entry->end = end;
 	}
 	if (reader->next != reader->end)
 		Reject(reader, reader->next, "the set has ended before");
+
+	bitmaps = (char *) &set->entries[nentries];
+	for (uint32 i = 0; i < nentries; i++)
+	{
+		uint32		length = set->entries[i].end - (i == 0 ? 0 : set->entries[i - 1].end);
+
+		memcpy(bitmaps, next + HIGH_BYTES, length);
+		bitmaps += length;
+		next += HIGH_BYTES + length;
+	}
+	Assert(bitmaps == (char *) set + size);
 	return set;
 }
 

@@ -82,15 +82,15 @@ take_last_leaving(LeadList *list)
 }
 
 static LeadList *
-lock_list(const char *condition, SpiArgs *args, bool skip_locked)
+read_list(const char *condition, SpiArgs *args, const char *locking)
 {
 	char	   *sql = psprintf("SELECT list_id, name, status = 'open', segment, mode = 'mirror', zone,"
-							   " changed_at, done_through FROM leadflow.list WHERE %s"
-							   " FOR NO KEY UPDATE%s", condition, skip_locked ? " SKIP LOCKED" : "");
+							   " changed_at, done_through, exclusive"
+							   " FROM leadflow.list WHERE %s%s", condition, locking);
 	LeadList   *list;
 	bool		isnull;
 
-	if (SpiRun(sql, args) == 0)
+	if ((locking[0] != '\0' ? SpiRun(sql, args) : SpiRead(sql, args)) == 0)
 		return NULL;
 	list = palloc0(sizeof(LeadList));
 	list->list_id = SpiBigint(1, 1);
@@ -101,7 +101,9 @@ lock_list(const char *condition, SpiArgs *args, bool skip_locked)
 	list->zone = SpiText(1, 6);
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
-	take_last_leaving(list);
+	list->exclusive = DatumGetBool(SpiDatum(1, 9, &isnull));
+	if (locking[0] != '\0')
+		take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }
@@ -112,12 +114,13 @@ LockListById(int64 list_id, bool skip_locked)
 	SpiArgs		args = {0};
 
 	AddBigintArg(&args, list_id);
-	return lock_list("list_id = $1", &args, skip_locked);
+	return read_list("list_id = $1", &args,
+					 skip_locked ? " FOR NO KEY UPDATE SKIP LOCKED" : " FOR NO KEY UPDATE");
 }
 
 /* Verbs are declared twice, for a list's name and for its id. */
-LeadList *
-LockList(FunctionCallInfo fcinfo, int argument)
+static LeadList *
+list_argument(FunctionCallInfo fcinfo, int argument, const char *locking)
 {
 	SpiArgs		args = {0};
 	LeadList   *list;
@@ -130,7 +133,8 @@ LockList(FunctionCallInfo fcinfo, int argument)
 				 errmsg("the list must not be null")));
 	if (ArgumentType(fcinfo, argument) == INT8OID)
 	{
-		list = LockListById(PG_GETARG_INT64(argument), false);
+		AddBigintArg(&args, PG_GETARG_INT64(argument));
+		list = read_list("list_id = $1", &args, locking);
 		if (list == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -141,7 +145,7 @@ LockList(FunctionCallInfo fcinfo, int argument)
 
 	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
 	AddTextArg(&args, name);
-	list = lock_list("name = $1", &args, false);
+	list = read_list("name = $1", &args, locking);
 	if (list == NULL)
 	{
 		nearest = NearestName(name, list_names());
@@ -152,6 +156,18 @@ LockList(FunctionCallInfo fcinfo, int argument)
 				 errhint("SELECT list_id, name FROM leadflow.list lists them.")));
 	}
 	return list;
+}
+
+LeadList *
+LockList(FunctionCallInfo fcinfo, int argument)
+{
+	return list_argument(fcinfo, argument, " FOR NO KEY UPDATE");
+}
+
+LeadList *
+FindList(FunctionCallInfo fcinfo, int argument)
+{
+	return list_argument(fcinfo, argument, "");
 }
 
 void
@@ -259,10 +275,12 @@ create_list(PG_FUNCTION_ARGS)
 	add_argument(&args, fcinfo, 11, INTERVALOID);	/* return_after */
 	add_argument(&args, fcinfo, 12, INT4OID);	/* max_members */
 	add_argument(&args, fcinfo, 13, INT4OID);	/* priority */
+	add_argument(&args, fcinfo, 14, BOOLOID);	/* exclusive */
 	if (SpiRun("INSERT INTO leadflow.list AS l (name, segment, cadence, mode, zone, purpose, kind,"
-			   " talk_script, visibility, owner, due_after, return_after, max_members, priority)"
+			   " talk_script, visibility, owner, due_after, return_after, max_members, priority,"
+			   " exclusive)"
 			   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, current_user), $11,"
-			   " coalesce($12, interval '0'), $13, coalesce($14, 0))"
+			   " coalesce($12, interval '0'), $13, coalesce($14, 0), coalesce($15, false))"
 			   " ON CONFLICT (name) DO NOTHING RETURNING l.list_id", &args) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

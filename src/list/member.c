@@ -13,12 +13,6 @@
 PG_FUNCTION_INFO_V1(add_to_list);
 PG_FUNCTION_INFO_V1(remove_from_list);
 
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
 /* A hold ends after it begins. */
 static Datum
 hold_argument(FunctionCallInfo fcinfo, int argument)
@@ -90,7 +84,7 @@ add_body(FunctionCallInfo fcinfo, void *result)
 
 	AddTimeArg(&args, at);
 	AddTextArg(&args, list->zone);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	added = SpiRun("INSERT INTO leadflow.member AS m"
 				   " (lead_id, list_id, entered_at, entered_reason, due_on)"
 				   " SELECT u.lead_id, $1, $3, $5,"
@@ -128,7 +122,7 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 	AddBigintArg(&args, list->list_id);
 	AddArg(&args, LeadflowType("leadset"), LeadsArgument(fcinfo, 1, at, list->zone));
 	AddTimeArg(&args, at);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, INTERVALOID);
 	else
@@ -145,7 +139,8 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 					 " SELECT lead_id, $1,"
 					 " leadflow.instant(leadflow.local_time($3, $6) + $5, $6), $4 FROM gone"
 					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
-					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
+					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user,"
+					 " worked = false",
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);

@@ -61,6 +61,10 @@ IF first_time THEN
          '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
                    "label": "担当者"},
            "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
-                    "label": "リスト"}}')
+                    "label": "リスト"}}'),
+        ('mail', 'メール', 'leadflow.mail', 'mail_id', 'sent_at',
+         '{"template": "テンプレート", "subject": "件名", "address": "送信先", "sent_at": "送信日時"}',
+         '{"mailing": {"column": "mailing_id", "relation": "leadflow.mailing", "key": "mailing_id",
+                       "name": "name", "label": "一斉配信"}}')
     ON CONFLICT (name) DO NOTHING;
 END IF;

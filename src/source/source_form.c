@@ -4,10 +4,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "source/source.h"
 #include "spi.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* Forms go by the names of the tables here whose documents they are for. */
 #define SCHEMA_PREFIX	"leadflow."
@@ -95,7 +99,10 @@ LoadFormFields(Source *source)
 	SpiArgs		args = {0};
 	ListCell   *lc;
 
-	if (strncmp(source->relation, SCHEMA_PREFIX, strlen(SCHEMA_PREFIX)) != 0)
+	/* who may not read the forms knows of columns only */
+	if (strncmp(source->relation, SCHEMA_PREFIX, strlen(SCHEMA_PREFIX)) != 0 ||
+		pg_class_aclcheck(get_relname_relid("form_version", get_namespace_oid("leadflow", false)),
+						  GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		return;
 	source->entity = source->relation + strlen(SCHEMA_PREFIX);
 	AddTextArg(&args, source->entity);

@@ -18,7 +18,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = seed();
-my $mutations = $ENV{FUZZ} // 10_000;
+my $mutations = $ENV{FUZZ} // 6_000;
 my $batch = 1000;
 
 # SQLSTATEs with which each refuses: syntax, range, size, depth
@@ -115,12 +115,14 @@ sub mutated
 	my @ways = $target eq 'leadset_bytes' ? (@anywhere, @in_bytes) : (@anywhere, @in_text, @in_text);
 
 	do { $bytes = one_of(@ways)->($bytes, $target); } while (chance(0.5));
+	# a set of some hundred megabytes takes seconds, and tells nothing that one of a few does not
+	return mutated($target) if $target eq 'leadset' && grep { $_ > 1e9 && $_ < 2e12 } map { /(\d+)\D+(\d+)/ ? $2 - $1 : () } $bytes =~ /(?=\b(\d+\s*-\s*\d+))/g;
 	return substr($bytes, 0, 100_000);
 }
 
 # ---- trying them ------------------------------------------------------------------------------
 
-my $node = node('fuzz', fsync => 'off', max_stack_depth => '1MB');
+my $node = node('fuzz', fsync => 'off', max_stack_depth => '1MB', restart_after_crash => 'on');
 $node->safe_psql('postgres', q{CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'});
 my @databases = ('postgres', 'bytes');
 foreach my $database (@databases)
@@ -243,6 +245,6 @@ diag("used $used $used_later resident $resident $resident_later");
 cmp_ok($used_later - $used, '<', 64 * 1024, 'the memory contexts do not grow');
 cmp_ok($resident_later - $resident, '<', 2 * 1024, 'nor does the process, in kB');
 
-unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'nothing crashed');
+unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP|Sanitizer|runtime error/, 'nothing crashed');
 $node->stop;
 done_testing();

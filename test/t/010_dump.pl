@@ -131,5 +131,23 @@ append_to_file("$dir/own.toc", "$toc\n");
 $node->command_ok([ 'pg_restore', @at, '-U', 'owner', '-j4', '-d', 'own', '-L', "$dir/own.toc", '--exit-on-error', "$dir/own.dump" ], 'pg_restore by the owner');
 same('by_owner', 'own', 'owner', 'by the owner');
 
+# columns of the types in a user's table, indexed; also as what a client sends and receives in binary
+sql('postgres', 'CREATE DATABASE kept');
+sql('kept', q{CREATE EXTENSION leadflow;
+	CREATE TABLE kept (id bigint PRIMARY KEY, leads leadflow.leadset UNIQUE, big leadflow.leadset, form leadflow.form, segment leadflow.segment, cadence leadflow.cadence);
+	CREATE INDEX kept_big ON kept USING hash (big); CREATE INDEX kept_form ON kept USING hash (form);
+	INSERT INTO kept SELECT n, ARRAY[n, n + 1]::leadflow.leadset, (SELECT leadflow.leadset_agg(i * n) FROM generate_series(1, 20000) AS i), format('a%s "名" text', n)::leadflow.form, 'lead', 'hourly' FROM generate_series(1::bigint, 20) AS n});
+sql('postgres', "CREATE DATABASE $_") foreach 'kept_custom', 'kept_binary';
+$node->command_ok([ 'pg_dump', @at, '-Fc', '-f', "$dir/kept.dump", 'kept' ], 'a table of values: pg_dump');
+$node->command_ok([ 'pg_restore', @at, '-j4', '-d', 'kept_custom', '--exit-on-error', "$dir/kept.dump" ], 'a table of values: pg_restore -j4');
+sql('kept', "COPY kept TO '$dir/kept.copy' (FORMAT binary)");
+sql('kept_binary', "CREATE EXTENSION leadflow; CREATE TABLE kept (id bigint, leads leadflow.leadset, big leadflow.leadset, form leadflow.form, segment leadflow.segment, cadence leadflow.cadence)");
+sql('kept_binary', "COPY kept FROM '$dir/kept.copy' (FORMAT binary)");
+my $all = 'SELECT md5(string_agg(kept::text, chr(10) ORDER BY id)), count(*) FROM kept';
+like(sql('kept', $all), qr/\|20$/, 'a table of values');
+is(sql('kept_custom', $all), sql('kept', $all), 'a table of values comes back from a dump');
+is(sql('kept_binary', $all), sql('kept', $all), 'and from a binary copy');
+is(sql('kept_custom', q{SET enable_seqscan = off; SELECT id FROM kept WHERE big OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(i * 7) FROM generate_series(1, 20000) AS i)}), 7, 'its index finds what it found');
+
 $node->stop;
 done_testing();
