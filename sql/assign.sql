@@ -160,9 +160,9 @@ SELECT v.lead_id, :list_id, '2020-01-01', v.rep_id, v.state, leadflow.local_date
                (5, 101, 'in_progress', 9, 0), (6, NULL, 'in_progress', 9, -1), (7, NULL, 'in_progress', -9, 1), (8, NULL, 'done', -9, NULL), (9, 103, 'not_started', 2, NULL),
                (10, NULL, 'in_progress', -9, NULL)) AS v (lead_id, rep_id, state, due, contact);
 -- called today, and by somebody else before
-INSERT INTO leadflow.activity (lead_id, fields)
-SELECT v.lead_id, jsonb_build_object('acted_on', leadflow.local_date(now(), 'Asia/Tokyo') - v.ago, 'kind', '電話', 'result', '継続フォロー', 'content', v.content)
-  FROM (VALUES (10, 0, NULL), (6, 3, '留守'), (6, 2, '折り返し')) AS v (lead_id, ago, content);
+INSERT INTO leadflow.activity (lead_id, activity_id, fields)
+SELECT v.lead_id, v.n, jsonb_build_object('acted_on', leadflow.local_date(now(), 'Asia/Tokyo') - v.ago, 'kind', '電話', 'result', '継続フォロー', 'content', v.content)
+  FROM (VALUES (10, 901, 0, NULL), (6, 902, 3, '留守'), (6, 903, 2, '折り返し')) AS v (lead_id, n, ago, content);
 SELECT lead_id, list_name, company, name, phone, talk_script, last_kind, last_result, last_content FROM leadflow.next_lead('calls', '田中') \gx
 SELECT lead_id FROM leadflow.next_lead(:list_id, 101);
 CREATE FUNCTION pg_temp.call_all(rep bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -174,7 +174,7 @@ BEGIN
         SELECT n.lead_id INTO next FROM leadflow.next_lead('calls', rep) AS n;
         EXIT WHEN next IS NULL;
         called := called || next;
-        INSERT INTO leadflow.activity (lead_id, fields) VALUES (next, jsonb_build_object('acted_on', leadflow.local_date(now(), 'Asia/Tokyo')));
+        INSERT INTO leadflow.activity (lead_id, activity_id, fields) VALUES (next, 910 + next, jsonb_build_object('acted_on', leadflow.local_date(now(), 'Asia/Tokyo')));
     END LOOP;
     RETURN called;
 END $$;

@@ -52,6 +52,10 @@ SELECT segment, leadflow.evaluate(segment, '2026-07-01', 'Asia/Tokyo') FROM unne
     'activity(kind = ''tel'')', 'activity(kind = ''電話'')', 'activity(種別 in (''電話'', ''mail''))', 'activity(kind not in (''FAX'', ''電話''))', 'activity(kind <> ''メール'')', 'activity(kind like ''電話'')', 'activity(実施日 = ''2026-01-05'')', 'activity(list = ''theirs'')', 'activity(リスト is null)']::leadflow.segment[]) AS segment;
 -- another zone, another day
 SELECT leadflow.evaluate('activity(met = ''2026-06-01'')', '2026-07-01', 'UTC');
+-- one lead, and why
+SELECT leadflow.matches(1, 'activity(予算 >= 100 and 媒体 contains ''テレビ'')', '2026-07-01'), leadflow.matches(2, 'activity(予算 >= 100)', '2026-07-01'), leadflow.matches(4, 'activity(budget is null)', '2026-07-01');
+SELECT segment, w.holds, w.found, w.evidence FROM unnest(ARRAY['activity(予算 >= 200 and 媒体 contains ''ウェブ'')', 'activity(met within 5 days)', 'sum(activity.seats) >= 5', 'max(activity.met) at least 1 day ago', 'count(activity.budget) = 1', 'last(activity)(done)', 'not activity(種別 = ''電話'')']::leadflow.segment[]) AS segment,
+    LATERAL leadflow.why(1, segment, '2026-07-01', 'Asia/Tokyo') AS w WHERE w.depth = 0;
 
 -- what does not bind: the nearest name, the type, the choice
 SELECT segment, c.position, c.sqlstate, c.message, c.detail, c.hint FROM unnest(ARRAY[
@@ -129,7 +133,7 @@ SELECT pg_temp.uses('activity("it''s" = ''x5'')');
 SELECT pg_temp.uses('activity(met > ''2026-06-15'')');
 ROLLBACK;
 
--- without the privilege to read the forms there is no guessing
+-- the forms are gone by without the privilege to read them
 BEGIN;
 CREATE ROLE regress_reader;
 GRANT USAGE ON SCHEMA leadflow TO regress_reader;
@@ -139,5 +143,6 @@ SELECT leadflow.evaluate('activity(result = ''商談化'')');
 RESET ROLE;
 REVOKE SELECT ON leadflow.form_version FROM regress_reader;
 SET LOCAL ROLE regress_reader;
-SELECT pg_temp.refused($$SELECT leadflow.evaluate('activity(result = ''商談化'')')$$);
+SELECT leadflow.evaluate('activity(result = ''商談化'')'), current_user;
+SELECT pg_temp.refused($$SELECT leadflow.evaluate('activity(result = ''商談'')')$$), current_user;
 ROLLBACK;

@@ -57,6 +57,8 @@ GRANT USAGE ON SCHEMA leadflow TO regress_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_reader;
 SET LOCAL ROLE regress_reader;
 SELECT leadflow.sees_hidden(), budget, content, media FROM leadflow.activity_view ORDER BY activity_id;
+-- nor does why() show them
+SELECT found FROM leadflow.why(1, 'activity(budget > 5 and media contains ''tv'')', '2100-01-01') WHERE depth = 0;
 RESET ROLE;
 
 -- another type makes another view, with the grants of the one before, unless something depends on it

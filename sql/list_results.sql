@@ -52,7 +52,7 @@ TABLE pg_temp.results;
 SELECT list_id, pg_temp.enterable(list_id) FROM unnest(ARRAY[901, 902, 903, NULL]) AS list_id;
 -- activities are held to it
 INSERT INTO leadflow.lead (lead_id) VALUES (1);
-SELECT pg_temp.refused(format($$INSERT INTO leadflow.activity (lead_id, list_id, fields) VALUES (1, %s, '{"acted_on": "2026-06-01", "result": "留守"}')$$, list_id)) FROM unnest(ARRAY[903, 901]) AS list_id;
+SELECT pg_temp.refused(format($$INSERT INTO leadflow.activity (lead_id, activity_id, list_id, fields) VALUES (1, 1, %s, '{"acted_on": "2026-06-01", "result": "留守"}')$$, list_id)) FROM unnest(ARRAY[903, 901]) AS list_id;
 -- a dry run says which rows would not conform, and does nothing
 SELECT version, lead_id, field, rule, value, message FROM leadflow.set_list_results(903, ARRAY['商談化'], dry_run => true);
 SELECT max(version) FROM leadflow.form_version WHERE entity = 'activity';

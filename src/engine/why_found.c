@@ -125,7 +125,7 @@ field_sql(const SourceField *field)
 		return psprintf("(select k.%s::text from %s as k where k.%s = r.%s order by 1 limit 1)",
 						field->lookup_name, field->lookup_relation, field->lookup_key,
 						field->column);
-	return psprintf("r.%s", field->column);
+	return FieldSql(field, "r");
 }
 
 /* A test as it is written, without what is tested. */
@@ -182,10 +182,15 @@ has_key(const Source *source)
 {
 	ListCell   *lc;
 
-	if (source->key_column != NULL)
-		foreach(lc, source->fields)
-			if (strcmp(((SourceField *) lfirst(lc))->column, source->key_column) == 0)
-				return true;
+	if (source->key_column == NULL)
+		return false;
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		if (field->column != NULL && strcmp(field->column, source->key_column) == 0)
+			return true;
+	}
 	return false;
 }
 
@@ -233,8 +238,8 @@ put_nearest_first(StringInfo sql, const Source *source, const Row *row)
 			test->op == SEGMENT_EQ || test->op == SEGMENT_NE)
 			continue;
 		wants_more = test->op == SEGMENT_GE || test->op == SEGMENT_GT;
-		appendStringInfo(sql, "%s(r.%s, %s) %s nulls last, ", wants_more ? "least" : "greatest",
-						 node->field->column, (char *) linitial(node->test->constants),
+		appendStringInfo(sql, "%s(%s, %s) %s nulls last, ", wants_more ? "least" : "greatest",
+						 FieldSql(node->field, "r"), (char *) linitial(node->test->constants),
 						 wants_more ? "desc" : "asc");
 	}
 	put_latest_first(sql, source);
@@ -437,7 +442,7 @@ find_aggregate(WhyContext *context, const SegmentNode *node, const BoundNode *bo
 	bool		hidden = field != NULL && !counts && FieldIsHidden(source, field);
 	char	   *records = psprintf(" from %s as r where r.%s = $3%s%s", source->relation,
 								   source->lead_column, RecordsSql(source, bound->where, false),
-								   field ? psprintf(" and r.%s is not null", field->column) : "");
+								   field ? psprintf(" and %s is not null", FieldSql(field, "r")) : "");
 	char	   *aggregate = AggregateSql(bound, "");
 	StringInfoData text;
 	StringInfoData sql;
@@ -469,7 +474,7 @@ find_aggregate(WhyContext *context, const SegmentNode *node, const BoundNode *bo
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "select %s%s order by ", key_sql(source), records);
 	if (extreme)
-		appendStringInfo(&sql, "r.%s%s, ", field->column,
+		appendStringInfo(&sql, "%s%s, ", FieldSql(field, "r"),
 						 bound->function == SEGMENT_MIN ? "" : " desc");
 	put_latest_first(&sql, source);
 	appendStringInfo(&sql, " limit %d", extreme ? 1 : WHY_MAX_EVIDENCE);

@@ -8,7 +8,7 @@ use List::Util qw(max min sum0);
 use POSIX qw(ceil floor);
 use Test::More;
 
-my $cases = $ENV{CASES} // 60;
+my $cases = $ENV{CASES} // 40;
 my $seed = seed();
 my $node = node('distribute');
 database($node, 'postgres');

@@ -50,11 +50,13 @@ sub fill
 		INSERT INTO leadflow.application (lead_id, campaign_id) SELECT lead_id, 1 FROM leadflow.lead;
 		UPDATE leadflow.list SET created_at = '2000-01-01';
 		CREATE INDEX my_index ON leadflow.lead (company);
-		GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader;
+		GRANT SELECT ON leadflow.schedule_status, leadflow.activity_view, leadflow.lead TO reader;
 		SELECT leadflow.save_segment('mine', 'list(''HOTリードリスト'') and lead(lead_id <= 5)');
 		SELECT leadflow.create_list('mine', 'segment(''mine'')', 'every 2 weeks on mon,thu at 07:00', 'mirror', 'America/New_York', due_after => '1 day')});
 	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
+		INSERT INTO leadflow.territory (position, segment, rep_id) VALUES (1, 'lead(lead_id <= 5)', 1);
+		SELECT leadflow.distribute('HOTリードリスト', 'rules'); UPDATE leadflow.member SET rep_id = NULL WHERE lead_id = 1;
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
 	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
 		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
@@ -91,7 +93,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, assignment, territory, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {
@@ -114,7 +116,7 @@ for my $owner ('postgres', 'owner')
 	sql('rows', "SET ROLE $owner; CALL leadflow.install('Europe/Paris'); INSERT INTO leadflow.lead (lead_id) SELECT generate_series(1, 5)");
 	sql('rows', $_) foreach set_forms($owner);
 	sql('rows', "SET ROLE $owner; TRUNCATE leadflow." . join(', leadflow.', split /, /, $names) . ";
-		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader");
+		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.activity_view, leadflow.lead TO reader");
 	$node->command_ok([ 'pg_dump', @at, '-U', $owner, '--data-only', '-n', 'leadflow', '-f', "$dir/$db.rows", $db ], "$owner: pg_dump --data-only");
 	unlike(slurp_file("$dir/$db.rows"), qr/circular/, 'tables can be ordered by their foreign keys');
 	$node->command_ok([ 'psql', '-Xq', @at, '-U', $owner, '-v', 'ON_ERROR_STOP=1', '-d', 'rows', '-f', "$dir/$db.rows" ], "$owner: psql");
