@@ -94,9 +94,18 @@ SELECT body, missing FROM leadflow.preview_mail('own', 1);
 SELECT body, missing FROM leadflow.preview_mail('own', 2);
 ALTER TABLE leadflow.lead DROP COLUMN budget;
 SELECT pg_temp.refused($$SELECT leadflow.preview_mail('own', 1)$$);
--- so is a field of the form of leads
-SELECT version FROM leadflow.set_form('lead', 'tags "タグ" multiselect; seats "席数" integer; met_at timestamp');
-UPDATE leadflow.lead SET form_version = 0, fields = '{"tags": ["a", "b"], "seats": 5, "met_at": "2020-06-01 10:00"}' WHERE lead_id = 1;
-SELECT leadflow.save_template('form', 'x', '{{リード.タグ}} {{lead.席数}} {{lead.met_at}}');
-SELECT body, missing FROM leadflow.preview_mail('form', 1);
+-- fields of the form are fields too, and people read the labels of their choices; what is hidden is not for everybody
+SELECT version AS form FROM leadflow.set_form('lead', $$rank "ランク" radio('a' "最重要", 'b' "重要"); products "製品" multiselect('x' "製品X", 'y' "製品Y"); met_on "面談日" date; secret "社外秘" text hidden$$) \gset
+UPDATE leadflow.lead SET form_version = :form, fields = '{"rank": "a", "products": ["y", "x"], "met_on": "2020-06-02", "secret": "s"}' WHERE lead_id = 1;
+SELECT leadflow.save_template('form', '{{リード.ランク}}', '{{lead.rank}} {{lead.products}} {{リード.面談日}} {{lead.secret}}');
+SELECT subject, body FROM leadflow.preview_mail('form', 1);
+SELECT missing FROM leadflow.preview_mail('form', 2);
+CREATE ROLE regress_leadflow_mail;
+GRANT USAGE ON SCHEMA leadflow TO regress_leadflow_mail;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_leadflow_mail;
+SET ROLE regress_leadflow_mail;
+SELECT pg_temp.refused($$SELECT leadflow.preview_mail('form', 1)$$);
+RESET ROLE;
+-- and the timeline has what was delivered
+SELECT lead_id, kind, what, detail FROM leadflow.lead_timeline WHERE kind = 'mail' ORDER BY lead_id;
 ROLLBACK;

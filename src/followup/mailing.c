@@ -10,15 +10,13 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
 #include "followup/template.h"
 #include "funcapi.h"
+#include "lead/lead.h"
 #include "lexer.h"
 #include "list/list.h"
 #include "mb/pg_wchar.h"
-#include "segment/segment.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(queue_mail);
 PG_FUNCTION_INFO_V1(preview_mail);
@@ -60,17 +58,13 @@ judged_mails(const char *leads, const TemplateSql *text)
 }
 
 static char *
-text_argument(FunctionCallInfo fcinfo, int argument, const char *what)
+required_text(FunctionCallInfo fcinfo, int argument, const char *what)
 {
 	if (PG_ARGISNULL(argument))
-	{
-		if (what == NULL)
-			return NULL;
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the %s must not be null", what)));
-	}
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	return TextArgument(fcinfo, argument);
 }
 
 /* ---- to many -------------------------------------------------------------------------- */
@@ -86,18 +80,6 @@ typedef struct Mailing
 	MemoryContext context;		/* of the results */
 } Mailing;
 
-static Datum
-evaluate_argument(FunctionCallInfo fcinfo, int argument, const Mailing *mailing)
-{
-	Datum		leads;
-
-	PushFreshSnapshot();
-	leads = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(argument)), mailing->now,
-							mailing->zone);
-	PopActiveSnapshot();
-	return leads;
-}
-
 /* The members of the list, or those of them that a segment names. */
 static Datum
 list_members(FunctionCallInfo fcinfo, const Mailing *mailing)
@@ -109,7 +91,8 @@ list_members(FunctionCallInfo fcinfo, const Mailing *mailing)
 	if (PG_ARGISNULL(2))
 		AddNullArg(&args, LeadflowType("leadset"));
 	else
-		AddArg(&args, LeadflowType("leadset"), evaluate_argument(fcinfo, 2, mailing));
+		AddArg(&args, LeadflowType("leadset"),
+			   LeadsArgument(fcinfo, 2, mailing->now, mailing->zone));
 	SpiRun("SELECT leadflow.leadset_agg(m.lead_id) FROM leadflow.member AS m"
 		   " WHERE m.list_id = $1 AND m.left_at IS NULL"
 		   " AND ($2 IS NULL OR leadflow.contains($2, m.lead_id))", &args);
@@ -129,13 +112,8 @@ find_audience(FunctionCallInfo fcinfo, Mailing *mailing)
 		mailing->leads = list_members(fcinfo, mailing);
 		return;
 	}
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the leads must not be null")));
 	mailing->zone = ResolveZone(NULL);
-	mailing->leads = type == LeadflowType("segment") ? evaluate_argument(fcinfo, 0, mailing) :
-		PG_GETARG_DATUM(0);
+	mailing->leads = LeadsArgument(fcinfo, 0, mailing->now, mailing->zone);
 }
 
 static void
@@ -172,9 +150,9 @@ queue_body(FunctionCallInfo fcinfo, void *state)
 	Mailing    *mailing = state;
 	int			name_argument = ArgumentType(fcinfo, 0) == TEXTOID ||
 		ArgumentType(fcinfo, 0) == INT8OID ? 3 : 2;
-	Template   *template = LoadTemplate(text_argument(fcinfo, 1, "template"), "lead");
+	Template   *template = LoadTemplate(required_text(fcinfo, 1, "template"), "lead");
 	TemplateSql text = CompileTemplate(template);
-	char	   *name = text_argument(fcinfo, name_argument, NULL);
+	char	   *name = TextArgument(fcinfo, name_argument);
 	MemoryContext work = CurrentMemoryContext;
 	SpiArgs		args = {0};
 	TimestampTz send_at;
@@ -254,31 +232,16 @@ write_mail(FunctionCallInfo fcinfo, const char *template_name, int lead_argument
 		   int list_argument)
 {
 	TemplateSql text = CompileTemplate(LoadTemplate(template_name, "lead"));
-	char	   *list = text_argument(fcinfo, list_argument, NULL);
+	LeadList   *list = PG_ARGISNULL(list_argument) ? NULL : FindList(fcinfo, list_argument);
 	SpiArgs		args = {0};
-	SpiArgs		list_args = {0};
 
 	if (PG_ARGISNULL(lead_argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the lead must not be null")));
 	AddBigintArg(&args, PG_GETARG_INT64(lead_argument));
-	AddTextArg(&args, ResolveZone(NULL));
-	AddTextArg(&list_args, list);
-	if (list == NULL)
-		AddNullArg(&args, INT8OID);
-	else if (SpiRead("SELECT list_id FROM leadflow.list WHERE name = $1", &list_args) > 0)
-		AddBigintArg(&args, SpiBigint(1, 1));
-	else
-	{
-		const char *nearest =
-			NearestName(list, SpiNames("SELECT name FROM leadflow.list ORDER BY name"));
-
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("list \"%s\" does not exist", list),
-				 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
-	}
+	AddTextArg(&args, list ? list->zone : ResolveZone(NULL));
+	add_list_arg(&args, list);
 	AddTimeArg(&args, GetCurrentTransactionStartTimestamp());
 	if (SpiRead(psprintf("%s SELECT address, subject, body, coalesce(outcome, 'queued'),"
 						 " nullif(missing, '{}') FROM mails",
@@ -291,7 +254,7 @@ write_mail(FunctionCallInfo fcinfo, const char *template_name, int lead_argument
 Datum
 preview_mail(PG_FUNCTION_ARGS)
 {
-	char	   *template = text_argument(fcinfo, 0, "template");
+	char	   *template = required_text(fcinfo, 0, "template");
 	SpiFrame	frame;
 	TupleDesc	descriptor;
 	Datum		values[5];
@@ -314,8 +277,8 @@ preview_mail(PG_FUNCTION_ARGS)
 Datum
 test_mail(PG_FUNCTION_ARGS)
 {
-	char	   *template = text_argument(fcinfo, 0, "template");
-	char	   *address = text_argument(fcinfo, 2, "address");
+	char	   *template = required_text(fcinfo, 0, "template");
+	char	   *address = required_text(fcinfo, 2, "address");
 	SpiFrame	frame = EnterSpi(false);
 	SpiArgs		args = {0};
 	int64		notification_id;

@@ -14,7 +14,7 @@
 #include "form/form.h"
 #include "lexer.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
+#include "source/hidden.h"
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
@@ -104,6 +104,9 @@ merge_value(PG_FUNCTION_ARGS)
 	{
 		const char *special = strchr(escape->special, *c);
 
+		/* a line ends in one way */
+		if (*c == '\r' && c[1] == '\n')
+			continue;
 		if (one_line && (length = blank_length(c)) > 0 && strncmp(c, "\xE3", 1) != 0)
 		{
 			appendStringInfoChar(&out, ' ');
@@ -228,11 +231,32 @@ field_names(const Fields *fields)
 	return names;
 }
 
+/* The label of a choice, by its key; documents hold keys, people read labels. */
+static char *
+choice_label_sql(const FormField *form, const char *key)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CASE %s", key);
+	foreach(lc, form->choices)
+	{
+		FormChoice *choice = lfirst(lc);
+
+		appendStringInfo(&sql, " WHEN %s THEN %s", quote_literal_cstr(choice->key),
+						 quote_literal_cstr(choice->label));
+	}
+	appendStringInfo(&sql, " ELSE %s END", key);
+	return sql.data;
+}
+
 /* A field of the lead l as text. */
 static char *
 lead_field_sql(const SourceField *field)
 {
 	char	   *value = FieldSql(field, "l");
+	bool		has_choices = field->form != NULL && field->form->choices != NIL;
 
 	if (field->lookup_relation != NULL)
 		return psprintf("(SELECT k.%s::text FROM %s AS k WHERE k.%s = %s)", field->lookup_name,
@@ -246,16 +270,13 @@ lead_field_sql(const SourceField *field)
 		case FIELD_TIMESTAMPTZ:
 			return psprintf("to_char(leadflow.local_time(%s, $2), 'YYYY-MM-DD HH24:MI')", value);
 		case FIELD_CHOICES:
-			return psprintf("array_to_string(%s, '、')", value);
+			return psprintf("(SELECT string_agg(%s, '、' ORDER BY c.n) FROM unnest(%s)"
+							" WITH ORDINALITY AS c (key, n))",
+							has_choices ? choice_label_sql(field->form, "c.key") : "c.key", value);
 		default:
-			return psprintf("%s::text", value);
+			value = psprintf("(%s)::text", value);
+			return has_choices ? choice_label_sql(field->form, value) : value;
 	}
-}
-
-static bool
-is_called(const char *text, int length, const char *name)
-{
-	return name != NULL && (int) strlen(name) == length && strncmp(text, name, length) == 0;
 }
 
 /* The SQL of a field, by its name or labels; NULL when there is none. */
@@ -263,25 +284,34 @@ static char *
 find_field(const Fields *fields, const char *name)
 {
 	const char *dot = strchr(name, '.');
-	ListCell   *lc;
+	SourceField *field;
+	SourceField *second;
+	char	   *source;
 
 	for (size_t i = 0; i < lengthof(fixed_fields); i++)
 		if (is_of_kind(&fixed_fields[i], fields->template->kind) &&
 			strcmp(fixed_fields[i].name, name) == 0)
 			return psprintf("%s::text", fixed_fields[i].sql);
-	if (fields->lead == NULL || dot == NULL ||
-		!(is_called(name, dot - name, "lead") || is_called(name, dot - name, fields->lead->label)))
+	if (fields->lead == NULL || dot == NULL)
 		return NULL;
-	foreach(lc, fields->lead->fields)
-	{
-		SourceField *field = lfirst(lc);
-
-		if (field->type != FIELD_OTHER &&
-			(strcmp(dot + 1, field->name) == 0 ||
-			 (field->label && strcmp(dot + 1, field->label) == 0)))
-			return lead_field_sql(field);
-	}
-	return NULL;
+	source = pnstrdup(name, dot - name);
+	if (strcmp(source, "lead") != 0 &&
+		(fields->lead->label == NULL || pg_strcasecmp(source, fields->lead->label) != 0))
+		return NULL;
+	field = SourceFindField(fields->lead, dot + 1, &second);
+	if (field == NULL || field->type == FIELD_OTHER)
+		return NULL;
+	if (second != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+				 errmsg("more than one field is called \"%s\"", name),
+				 errhint("Write {{lead.%s}} or {{lead.%s}}.", field->name, second->name)));
+	if (FieldIsHidden(fields->lead, field))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("field \"%s\" is hidden", name),
+				 errdetail("Only who has the privileges of the tables' owner may see its values.")));
+	return lead_field_sql(field);
 }
 
 /* ---- compiling --------------------------------------------------------------------- */

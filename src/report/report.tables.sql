@@ -160,12 +160,15 @@ SELECT k.lead_id, k.created_at, 'task', k.title, l.name, r.name, k.note
  UNION ALL
 SELECT k.lead_id, k.done_at, 'task ' || k.status, k.title, l.name, r.name, k.note
   FROM leadflow.task AS k LEFT JOIN leadflow.list AS l USING (list_id) LEFT JOIN leadflow.rep AS r ON r.rep_id = k.rep_id
- WHERE k.done_at IS NOT NULL;
+ WHERE k.done_at IS NOT NULL
+ UNION ALL
+SELECT e.lead_id, e.sent_at, 'mail', e.subject, l.name, NULL, concat_ws(': ', g.name, e.template)
+  FROM leadflow.mail AS e LEFT JOIN leadflow.mailing AS g USING (mailing_id) LEFT JOIN leadflow.list AS l USING (list_id);
 COMMENT ON VIEW leadflow.lead_timeline IS 'what happened with a lead; to be read for a lead_id in the order of at (タイムライン)';
 COMMENT ON COLUMN leadflow.lead_timeline.lead_id IS 'lead (リード)';
 COMMENT ON COLUMN leadflow.lead_timeline.at IS 'when (日時)';
-COMMENT ON COLUMN leadflow.lead_timeline.kind IS 'visit, application, activity, entered, left, assigned, deal opened, deal closed, task, task done or task cancelled (種別)';
-COMMENT ON COLUMN leadflow.lead_timeline.what IS 'entry page, campaign, kind of activity, reason, strategy, name of the deal or title of the task (内容)';
+COMMENT ON COLUMN leadflow.lead_timeline.kind IS 'visit, application, activity, entered, left, assigned, deal opened, deal closed, task, task done, task cancelled or mail (種別)';
+COMMENT ON COLUMN leadflow.lead_timeline.what IS 'entry page, campaign, kind of activity, reason, strategy, name of the deal, title of the task or subject of the mail (内容)';
 COMMENT ON COLUMN leadflow.lead_timeline.list IS 'list it came from (リスト名)';
 COMMENT ON COLUMN leadflow.lead_timeline.rep IS 'rep (担当者)';
 COMMENT ON COLUMN leadflow.lead_timeline.detail IS 'more about it (詳細)';

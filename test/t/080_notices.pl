@@ -137,34 +137,39 @@ cmp_ok($kills, '>', 0, 'there were kills');
 
 # ---- workers that die --------------------------------------------------------------------
 
-# Each claims, delivers by writing it down, and acknowledges, unless it is killed before.
-$shaken->safe_psql('week', 'CREATE TABLE delivered (notification_id bigint)');
-my $left = $shaken->safe_psql('week', 'SELECT count(*) FROM leadflow.notification');
-my $lost = 0;
-while ($left > 0)
+# A worker claims, delivers by writing that down, and acknowledges.
+sub worker
 {
-    my @workers;
-    foreach my $i (1 .. 3)
-    {
-        my $in = qq{\\set ON_ERROR_STOP on
-            SET application_name = 'worker';
-            CREATE TEMP TABLE claimed AS SELECT notification_id FROM leadflow.claim_notifications(15, '300 ms');
-            INSERT INTO delivered SELECT notification_id FROM claimed;
-            SELECT pg_sleep(0.05);
-            SELECT leadflow.ack(ARRAY(SELECT notification_id FROM claimed));\n};
-        my $out = '';
-        push @workers, IPC::Run::start([ 'psql', '-XAtq', '-d', $shaken->connstr('week') ], \$in, \$out, '2>', \(my $err = ''));
-    }
-    sleep 0.02;
-    $lost += $shaken->safe_psql('week', "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'worker' AND wait_event = 'PgSleep' LIMIT 1) AS a")
-        if $lost < 4;
-    $_->finish foreach @workers;
-    $left = $shaken->safe_psql('week', "SELECT count(*) FROM leadflow.notification WHERE state NOT IN ('sent', 'dead')");
+    my ($lease, $before, $after) = @_;
+    my @steps = (
+        "CREATE TEMP TABLE claimed AS SELECT notification_id FROM leadflow.claim_notifications(15, '$lease')",
+        $before,
+        'INSERT INTO delivered SELECT notification_id FROM claimed',
+        $after,
+        'SELECT leadflow.ack(ARRAY(SELECT notification_id FROM claimed))');
+    my ($out, $err) = ('', '');
+    return IPC::Run::start([ 'psql', '-XAtq', '-d', $shaken->connstr('week'), map { ('-c', $_) } @steps ],
+        '>', \$out, '2>', \$err, IPC::Run::timeout(60));
 }
-is($shaken->safe_psql('week', q{SELECT count(*) FROM leadflow.notification AS n WHERE state <> 'sent' OR NOT EXISTS (SELECT FROM delivered AS d WHERE d.notification_id = n.notification_id)}),
-    0, "$lost workers died, and nothing is lost");
-is($shaken->safe_psql('week', q{SELECT count(*) FROM (SELECT FROM delivered JOIN leadflow.notification USING (notification_id) GROUP BY notification_id, attempts HAVING count(*) > attempts OR (attempts = 1 AND count(*) > 1)) AS d}),
-    0, 'nothing is delivered more often than it was claimed');
+
+$shaken->safe_psql('week', 'CREATE TABLE delivered (notification_id bigint)');
+foreach my $dying ([ 'SELECT pg_sleep(60)', '' ], [ '', 'SELECT pg_sleep(60)' ])
+{
+    my $worker = worker('1 s', @$dying);
+    $shaken->poll_query_until('week', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')");
+    $shaken->safe_psql('week', "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    $worker->finish;
+}
+is($shaken->safe_psql('week', "SELECT state, attempts, count(*) FROM leadflow.notification WHERE attempts > 0 GROUP BY 1, 2"), 'claimed|1|30', 'two workers die');
+while ($shaken->safe_psql('week', "SELECT count(*) FROM leadflow.notification WHERE state <> 'sent'") > 0)
+{
+    $_->finish foreach map { worker('1 minute', '', '') } 1 .. 3;
+}
+is($shaken->safe_psql('week', q{SELECT count(*) FROM leadflow.notification AS n WHERE NOT EXISTS (SELECT FROM delivered AS d WHERE d.notification_id = n.notification_id)}),
+    0, 'and nothing is lost');
+is($shaken->safe_psql('week', q{SELECT attempts, times, count(*) FROM (SELECT attempts, count(*) AS times FROM delivered JOIN leadflow.notification USING (notification_id) GROUP BY notification_id, attempts) AS d
+    WHERE attempts > 1 OR times > 1 GROUP BY 1, 2 ORDER BY 1, 2}),
+    "2|1|15\n2|2|15", 'nor delivered twice, but what was when its worker died');
 
 $_->stop foreach $calm, $shaken;
 done_testing();
