@@ -135,14 +135,14 @@ ROLLBACK;
 
 -- the forms are gone by without the privilege to read them
 BEGIN;
-CREATE ROLE regress_reader;
-GRANT USAGE ON SCHEMA leadflow TO regress_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_reader;
-SET LOCAL ROLE regress_reader;
+CREATE ROLE regress_form_reader;
+GRANT USAGE ON SCHEMA leadflow TO regress_form_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT leadflow.evaluate('activity(result = ''商談化'')');
 RESET ROLE;
-REVOKE SELECT ON leadflow.form_version FROM regress_reader;
-SET LOCAL ROLE regress_reader;
+REVOKE SELECT ON leadflow.form_version FROM regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT leadflow.evaluate('activity(result = ''商談化'')'), current_user;
 SELECT pg_temp.refused($$SELECT leadflow.evaluate('activity(result = ''商談'')')$$), current_user;
 ROLLBACK;
