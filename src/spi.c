@@ -4,18 +4,23 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "rewrite/rowsecurity.h"
 #include "spi.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "zone.h"
@@ -36,22 +41,114 @@ report_not_installed(void)
 			 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
 }
 
+/* Does a policy hold for the current user? */
+static bool
+policy_applies(const RowSecurityPolicy *policy)
+{
+	Oid		   *roles = (Oid *) ((char *) policy->roles + ARR_OVERHEAD_NONULLS(1));
+
+	for (int i = 0; i < ARR_DIMS(policy->roles)[0]; i++)
+		if (roles[i] == ACL_ID_PUBLIC || has_privs_of_role(GetUserId(), roles[i]))
+			return true;
+	return false;
+}
+
+bool
+HasPolicy(Oid table, const char *name)
+{
+	Relation	relation = relation_open(table, AccessShareLock);
+	bool		has = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc != NULL)
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			RowSecurityPolicy *policy = lfirst(lc);
+
+			has = has || (strcmp(policy->policy_name, name) == 0 && policy_applies(policy));
+		}
+	relation_close(relation, AccessShareLock);
+	return has;
+}
+
+static bool
+is_true(const Expr *expr)
+{
+	return expr == NULL ||
+		(IsA(expr, Const) && !((Const *) expr)->constisnull &&
+		 DatumGetBool(((Const *) expr)->constvalue));
+}
+
+/* Does row-level security keep no row of a table from the current user? */
+static bool
+sees_all_rows(Oid table)
+{
+	Relation	relation = relation_open(table, AccessShareLock);
+	bool		sees_all = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc != NULL)
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			RowSecurityPolicy *policy = lfirst(lc);
+
+			if (!policy_applies(policy))
+				continue;
+			if (!policy->permissive)
+			{
+				sees_all = false;
+				break;
+			}
+			sees_all = sees_all ||
+				(policy->polcmd == '*' && is_true(policy->qual) && is_true(policy->with_check_qual));
+		}
+	relation_close(relation, AccessShareLock);
+	return sees_all;
+}
+
+/*
+ * The same of every table of leadflow. Where it is so, policies need not be off:
+ * that would be an error for whoever is subject to one, also to one that is true.
+ */
+static bool
+sees_everything(void)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+	bool		sees_all = true;
+
+	AddArg(&args, OIDOID, ObjectIdGetDatum(get_namespace_oid("leadflow", false)));
+	rows = SpiRead("SELECT oid FROM pg_class WHERE relnamespace = $1 AND relrowsecurity", &args);
+	for (uint64 row = 1; row <= rows && sees_all; row++)
+	{
+		bool		isnull;
+		Oid			table = DatumGetObjectId(SpiDatum(row, 1, &isnull));
+
+		sees_all = check_enable_rls(table, InvalidOid, true) != RLS_ENABLED || sees_all_rows(table);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return sees_all;
+}
+
 SpiFrame
 EnterSpi(bool everything)
 {
 	SpiFrame	frame = {0};
+	Oid			setting;
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
 	PinSetting("search_path", "pg_catalog, pg_temp");
 	/* a segment of many conditions would take longer to compile than to run */
 	PinSetting("jit", "off");
-	if (everything)
-		PinSetting("row_security", "off");
 	SPI_connect();
 
-	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
+	setting = get_relname_relid("setting", get_namespace_oid("leadflow", false));
+	if (!OidIsValid(setting))
 		report_not_installed();
+	if (everything &&
+		(object_ownercheck(RelationRelationId, setting, GetUserId()) || !sees_everything()))
+		PinSetting("row_security", "off");
 	return frame;
 }
 
@@ -155,6 +252,53 @@ void
 RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 {
 	run_verb(body, false, dry_run, fcinfo, result);
+}
+
+/* Whoever asked for the end gets it; a serialization failure can only be tried again as a whole. */
+static bool
+must_be_raised(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ||
+		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+ErrorData *
+Attempt(AttemptBody body, void *state)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		body(state);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (must_be_raised(error->sqlerrcode))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	return error;
+}
+
+char *
+ErrorText(const ErrorData *error)
+{
+	return psprintf("%s%s%s%s%s", error->message, error->detail ? "\n" : "",
+					error->detail ? error->detail : "", error->hint ? "\n" : "",
+					error->hint ? error->hint : "");
 }
 
 void

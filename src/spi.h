@@ -21,13 +21,17 @@ typedef struct SpiFrame
 /*
  * Connect to SPI with search_path pinned. A verb that reads or writes a whole
  * list asks for everything: where row-level security would hide rows from the
- * caller it then fails instead of doing half the work.
+ * caller it then fails instead of doing half the work. Policies that are true
+ * hide none.
  */
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
 
 /* Set a parameter until the frame is left. */
 extern void PinSetting(const char *name, const char *value);
+
+/* Is the policy of that name on a table for the current user? */
+extern bool HasPolicy(Oid table, const char *name);
 
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
@@ -53,6 +57,17 @@ typedef struct OwnerFrame
 
 extern OwnerFrame EnterAsOwner(void);
 extern void LeaveAsOwner(OwnerFrame frame);
+
+/*
+ * Run something that may fail: NULL or, when what it did is rolled back, the
+ * error. One after which the transaction cannot go on is raised.
+ */
+typedef void (*AttemptBody) (void *state);
+
+extern ErrorData *Attempt(AttemptBody body, void *state);
+
+/* An error in full: its message, detail and hint, a line each. */
+extern char *ErrorText(const ErrorData *error);
 
 /* Arguments of a statement, collected one by one. */
 #define SPI_ARGS_MAX	16

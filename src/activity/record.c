@@ -431,6 +431,7 @@ insert_records(Recording *recording)
 	bool	   *nulls[5];
 	int64	   *unapplied = palloc(n * sizeof(int64));
 	int			n_unapplied = 0;
+	bool		has_times = false;
 	bool		isnull;
 
 	for (int i = 0; i < 5; i++)
@@ -449,8 +450,10 @@ insert_records(Recording *recording)
 		nulls[2][i] = record->rep_id == 0;
 		values[3][i] = JsonbPGetDatum(record->document);
 		nulls[4][i] = record->recorded_at == NULL;
-		if (record->recorded_at != NULL)
-			values[4][i] = CStringGetTextDatum(record->recorded_at);
+		if (record->recorded_at == NULL)
+			continue;
+		values[4][i] = CStringGetTextDatum(record->recorded_at);
+		has_times = true;
 	}
 	AddArg(&args, INT8ARRAYOID, array_of(values[0], nulls[0], n, INT8OID));
 	require_leads(args.values[0]);
@@ -458,11 +461,14 @@ insert_records(Recording *recording)
 	AddArg(&args, INT8ARRAYOID, array_of(values[2], nulls[2], n, INT8OID));
 	AddArg(&args, JSONBARRAYOID, array_of(values[3], nulls[3], n, JSONBOID));
 	AddArg(&args, TEXTARRAYOID, array_of(values[4], nulls[4], n, TEXTOID));
-	SpiRun("INSERT INTO leadflow.activity AS a (lead_id, list_id, rep_id, fields, recorded_at)"
-		   " SELECT u.lead_id, u.list_id, u.rep_id, u.fields, coalesce(u.recorded_at::timestamptz, now())"
-		   " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
-		   "  AS u (lead_id, list_id, rep_id, fields, recorded_at, n) ORDER BY u.n"
-		   " RETURNING a.activity_id, a.applied_at", &args);
+	/* a time of its own is only for those who may write it */
+	SpiRun(psprintf("INSERT INTO leadflow.activity AS a (lead_id, list_id, rep_id, fields%s)"
+					" SELECT u.lead_id, u.list_id, u.rep_id, u.fields%s"
+					" FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
+					"  AS u (lead_id, list_id, rep_id, fields, recorded_at, n) ORDER BY u.n"
+					" RETURNING a.activity_id, a.applied_at",
+					has_times ? ", recorded_at" : "",
+					has_times ? ", coalesce(u.recorded_at::timestamptz, now())" : ""), &args);
 	for (int i = 0; i < n; i++)
 	{
 		recording->records[i].activity_id = SpiBigint(i + 1, 1);

@@ -424,6 +424,24 @@ ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of, const cha
 }
 
 /*
+ * Was a segment, by its hash, asked for before, not too long ago? To keep a plan
+ * takes longer than to make one.
+ */
+static bool
+asked_before(uint32 hash)
+{
+	static uint32 asked[MAX_KEPT];
+	static int	next = 0;
+
+	for (int i = 0; i < MAX_KEPT; i++)
+		if (asked[i] == hash)
+			return true;
+	asked[next] = hash;
+	next = (next + 1) % MAX_KEPT;
+	return false;
+}
+
+/*
  * The planner is left to choose between a plan for any instant and one for this:
  * where it takes an index lookup to find the leads, either is that.
  */
@@ -437,7 +455,8 @@ KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *le
 
 	if (kept == NULL)
 	{
-		if (SegmentParse(SegmentText(segment))->kind != SEGMENT_BLOCK)
+		if (!asked_before(segment_hash(segment)) ||
+			SegmentParse(SegmentText(segment))->kind != SEGMENT_BLOCK)
 			return false;
 		kept = get_probe(segment);
 	}

@@ -36,7 +36,8 @@ extern bool ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_o
 
 /*
  * All leads of a segment that is one condition on the lead itself, by a kept plan,
- * in SPI's memory; false for any other. zone as above. Needs a connection to SPI.
+ * in SPI's memory; false for any other, and for one not asked for before. zone as
+ * above. Needs a connection to SPI.
  */
 extern bool KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads);
 

@@ -70,6 +70,8 @@ BEGIN
             END;
             COMMIT;
         END LOOP;
+        PERFORM leadflow.prune_changes();
+        COMMIT;
         PERFORM leadflow.validate_forms();
         COMMIT;
     END IF;

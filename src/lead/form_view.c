@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "lead/lead.h"
 #include "miscadmin.h"
+#include "source/hidden.h"
 #include "source/source.h"
 #include "spi.h"
 #include "utils/acl.h"
@@ -463,8 +464,5 @@ form_view(PG_FUNCTION_ARGS)
 Datum
 sees_hidden(PG_FUNCTION_ARGS)
 {
-	Oid			table = get_relname_relid("lead", get_namespace_oid("leadflow", false));
-
-	PG_RETURN_BOOL(OidIsValid(table) &&
-				   object_ownercheck(RelationRelationId, table, GetUserId()));
+	PG_RETURN_BOOL(SeesHidden());
 }

@@ -19,6 +19,13 @@ CREATE FUNCTION leadflow.set_form(entity text, form leadflow.form, dry_run boole
 COMMENT ON FUNCTION leadflow.set_form(text, leadflow.form, boolean) IS
     'put a form in force for what is entered from now on; returns its version, or as a dry run which rows would not conform';
 
+CREATE FUNCTION leadflow.add_form_preset(entity text, preset text, dry_run boolean DEFAULT false,
+    OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
+    OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION leadflow.add_form_preset(text, text, boolean) IS
+    'add well-known fields to a form, such as those of BANTCH; returns what set_form() does';
+
 CREATE FUNCTION leadflow.revalidate(entity text, leads leadflow.leadset,
     OUT version integer, OUT lead_id bigint, OUT record_id bigint, OUT field text, OUT label text,
     OUT rule text, OUT value text, OUT message text) RETURNS SETOF record
@@ -34,7 +41,7 @@ COMMENT ON FUNCTION leadflow.form_view(text) IS
 CREATE FUNCTION leadflow.sees_hidden() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION leadflow.sees_hidden() IS
-    'does the current user see the hidden fields of forms in views? who has the rights of the owner of the tables does';
+    'does the current user see the hidden fields of forms in views? who has the rights of the owner of the tables does, and marketing';
 
 CREATE FUNCTION leadflow.validate_forms() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -143,12 +143,40 @@ put_segments(StringInfo out, const Entity *entity, const FormField *field,
 	if (SpiRun("SELECT label FROM leadflow.source WHERE name = $1 AND label IS NOT NULL", &args) > 0)
 		sources = lappend(sources, SpiText(1, 1));
 	rows = SpiRun("SELECT 'saved segment', name, segment FROM leadflow.saved_segment"
-				  " UNION ALL SELECT 'list', name, segment FROM leadflow.list"
-				  " WHERE segment IS NOT NULL ORDER BY 1, 2", NULL);
+				  " UNION ALL SELECT 'list', name, segment FROM leadflow.list WHERE segment IS NOT NULL"
+				  " UNION ALL SELECT 'rule', name, s.segment FROM leadflow.rule, LATERAL (VALUES (condition),"
+				  "  (coalesce(event ->> 'enters_segment', event ->> 'leaves_segment')::leadflow.segment)) AS s (segment)"
+				  " WHERE s.segment IS NOT NULL ORDER BY 1, 2", NULL);
 	for (uint64 row = 1; row <= rows; row++)
 		if (segment_uses(SegmentParse(SpiText(row, 3)), sources, field, choice))
 			appendStringInfo(out, "%s%s \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1),
 							 SpiText(row, 2));
+}
+
+/* The rules that wait for a field, or one of its choices, or set it. */
+static void
+put_rules(StringInfo out, const Entity *entity, const FormField *field, const FormChoice *choice)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddTextArg(&args, entity->name);
+	AddTextArg(&args, field->name);
+	AddTextArg(&args, field->label);
+	AddTextArg(&args, choice ? choice->key : NULL);
+	AddTextArg(&args, choice ? choice->label : NULL);
+	rows = SpiRun("SELECT r.name FROM leadflow.rule AS r,"
+				  " LATERAL (SELECT CASE WHEN r.event ? 'result' THEN 'activity.result'"
+				  "   ELSE coalesce(r.event ->> 'field', r.event ->> 'date') END AS path,"
+				  "  coalesce(r.event -> 'result', r.event -> 'to') AS value"
+				  "  UNION ALL SELECT 'lead.' || e.key, e.value FROM jsonb_array_elements(r.actions) AS a (action),"
+				  "  LATERAL jsonb_each(a.action -> 'set') AS e WHERE a.action ? 'set') AS u"
+				  " WHERE u.path IN ($1 || '.' || $2, $1 || '.' || $3)"
+				  " AND ($4 IS NULL OR jsonb_path_exists(u.value, '$.** ? (@ == $key || @ == $label)',"
+				  "  jsonb_build_object('key', $4, 'label', $5)))"
+				  " GROUP BY r.name ORDER BY r.name", &args);
+	for (uint64 row = 1; row <= rows; row++)
+		appendStringInfo(out, "%srule \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1));
 }
 
 /* The rows that have a field, or one of its choices. */
@@ -198,6 +226,7 @@ put_dropped(StringInfo problems, const Entity *entity, const FormField *field,
 	initStringInfo(&users);
 	put_rows(&users, entity, field, choice);
 	put_segments(&users, entity, field, choice);
+	put_rules(&users, entity, field, choice);
 	put_problem(problems, choice ? psprintf("Choice '%s' of field \"%s\" is used by", choice->key,
 											field->name) :
 				psprintf("Field \"%s\" is used by", field->name), users.data);
@@ -244,6 +273,7 @@ refuse_uses(const Entity *entity, const Form *old, const Form *new)
 			continue;
 		initStringInfo(&users);
 		put_segments(&users, entity, field, NULL);
+		put_rules(&users, entity, field, NULL);
 		put_problem(&problems, psprintf("Field \"%s\" would change from %s to %s, and is used by",
 										field->name, FormTypeName(field->type),
 										FormTypeName(kept->type)), users.data);

@@ -147,25 +147,32 @@ require_conforming(const LeadChanges *changes, Datum lifted)
 						 SpiText(1, 1))));
 }
 
+/*
+ * The version of the form is for the owner alone to write. So a change of the
+ * document is made as the owner, once a statement that changes nothing has shown
+ * that the caller may write all of the rest.
+ */
 static void
 change_leads(const LeadChanges *changes, Datum leads)
 {
 	const char *among = is_among(leads);
 	SpiArgs		args = {0};
-	StringInfoData sql;
+	OwnerFrame	frame;
+	char	   *set = psprintf("UPDATE leadflow.lead AS t SET updated_at = now()%s", changes->assignments);
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE leadflow.lead AS t SET updated_at = now()%s",
-					 changes->assignments);
 	AddArg(&args, LeadflowType("leadset"), leads);
-	if (changes->document != NULL)
+	if (changes->document == NULL)
 	{
-		AddArg(&args, INT4OID, Int32GetDatum(changes->form_version));
-		appendStringInfo(&sql, ", fields = %s, form_version = CASE WHEN %s THEN $2 ELSE t.form_version END",
-						 changes->document, changes->document_differs);
+		SpiRun(psprintf("%s WHERE %s", set, among), &args);
+		return;
 	}
-	appendStringInfo(&sql, " WHERE %s", among);
-	SpiRun(sql.data, &args);
+	set = psprintf("%s, fields = %s", set, changes->document);
+	SpiRun(psprintf("%s WHERE false", set), &args);
+	AddArg(&args, INT4OID, Int32GetDatum(changes->form_version));
+	frame = EnterAsOwner();
+	SpiRun(psprintf("%s, form_version = CASE WHEN %s THEN $2 ELSE t.form_version END WHERE %s", set,
+					changes->document_differs, among), &args);
+	LeaveAsOwner(frame);
 }
 
 static void

@@ -57,7 +57,7 @@ create_rule(PG_FUNCTION_ARGS)
 	require(name[0] != '\0', "a rule needs a name");
 
 	frame = EnterSpi(true);
-	event = ReadRuleEvent(PG_GETARG_JSONB_P(1));
+	event = ReadRuleEvent(PG_GETARG_JSONB_P(1), false);
 	(void) ReadRuleActions(PG_GETARG_JSONB_P(2), event);
 	AddTextArg(&args, name);
 	AddArg(&args, JSONBOID, JsonbPGetDatum(event->normal));

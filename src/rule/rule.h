@@ -42,8 +42,8 @@ typedef struct RuleEvent
 	RuleEventKind kind;
 	const char *entity;			/* FIELD, DATE: the table of the record */
 	const char *key;			/* and what tells its records apart */
-	const SourceField *field;	/* NULL for a column of member */
-	const char *column;			/* DATE: the column, where it is one; else NULL */
+	const SourceField *field;	/* or NULL, and instead: */
+	const char *column;			/* of a kept event, or of member */
 	List	   *values;			/* FIELD, STAGE, DEAL: of char *, JSON; NIL for any */
 	char	   *list;			/* its name; FIELD: NULL for any */
 	char	   *segment;		/* its text */
@@ -51,8 +51,11 @@ typedef struct RuleEvent
 	Jsonb	   *normal;			/* the event with names for labels, as it is kept */
 } RuleEvent;
 
-/* Read an event; an error where it is none, or names what is not there. Needs SPI. */
-extern RuleEvent *ReadRuleEvent(Jsonb *event);
+/*
+ * Read an event; an error where it is none, or names what is not there. One that
+ * is kept is known to be good. Needs a connection to SPI.
+ */
+extern RuleEvent *ReadRuleEvent(Jsonb *event, bool is_kept);
 
 /* Where the causes of an event are looked for. */
 typedef enum CauseSource
@@ -122,10 +125,6 @@ extern Datum NoteCauses(const Rule *rule, const RuleEvent *event, const char *sq
  * rolled back and noted in the log, to be tried again.
  */
 extern void FireRule(const Rule *rule, Datum rows, uint64 n, TimestampTz as_of, TimestampTz at);
-
-/* Run something that may fail: NULL, or the error, when it is rolled back. */
-typedef void (*AttemptBody) (void *state);
-extern ErrorData *Attempt(AttemptBody body, void *state);
 
 /* Keep why a rule could not be looked at; NULL for that it could. */
 extern void NoteRuleError(const Rule *rule, const ErrorData *error);

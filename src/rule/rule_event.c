@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "lexer.h"
@@ -12,6 +13,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 /* The words of an event; the first of each row says what kind it is. */
@@ -335,15 +337,37 @@ require_names(List *values, const char *what, const char *lookup, const char *al
 	}
 }
 
+/* A column, known to be one from when the rule was made: without a look at what else there is. */
+static bool
+find_column(RuleEvent *event, const char *path)
+{
+	const char *dot = strchr(path, '.');
+	char	   *entity = pnstrdup(path, dot - path);
+	Oid			relation = get_relname_relid(entity, get_namespace_oid("leadflow", false));
+
+	if (!OidIsValid(relation) || get_attnum(relation, dot + 1) <= 0)
+		return false;
+	event->entity = entity;
+	event->key = psprintf("%s_id", entity);
+	event->column = quote_identifier(dot + 1);
+	return true;
+}
+
 static void
-read_field_event(RuleEvent *event, Jsonb *json)
+read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 {
 	static const char *const entities[] = {"activity", "deal", "lead"};
 	bool		is_result = get(json, "result") != NULL;
-	Source	   *source = find_field(event, is_result ? "activity.result" : text_of(json, "field"),
-									entities, lengthof(entities));
+	char	   *path = is_result ? "activity.result" : text_of(json, "field");
+	Source	   *source;
 
 	event->values = values_of(json, is_result ? "result" : "to");
+	if (is_kept && find_column(event, path))
+	{
+		event->list = text_of(json, "list");
+		return;
+	}
+	source = find_field(event, path, entities, lengthof(entities));
 	resolve_choices(event, source);
 	if (event->field->lookup_relation != NULL)
 		require_names(event->values, event->field->name,
@@ -457,8 +481,12 @@ normal_form(const RuleEvent *event, Jsonb *json)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/*
+ * One that is kept was found good: it is read as quickly as it can be, since that
+ * is done whenever it may have come.
+ */
 RuleEvent *
-ReadRuleEvent(Jsonb *json)
+ReadRuleEvent(Jsonb *json, bool is_kept)
 {
 	RuleEvent  *event = palloc0(sizeof(RuleEvent));
 	int			word = find_word(json);
@@ -467,35 +495,44 @@ ReadRuleEvent(Jsonb *json)
 	switch (event->kind)
 	{
 		case EVENT_FIELD:
-			read_field_event(event, json);
+			read_field_event(event, json, is_kept);
 			break;
 		case EVENT_ENTERS:
 		case EVENT_LEAVES:
 			event->list = text_of(json, words[word].word);
-			require_list(event->list);
+			if (!is_kept)
+				require_list(event->list);
 			break;
 		case EVENT_STAGE:
 			event->values = values_of(json, words[word].word);
+			if (is_kept)
+				break;
 			require_names(event->values, "deal stage", "SELECT FROM leadflow.deal_stage WHERE name = $1",
 						  "SELECT name FROM leadflow.deal_stage ORDER BY position, name");
 			break;
 		case EVENT_DEAL:
 			event->values = values_of(json, words[word].word);
+			if (is_kept)
+				break;
 			require_names(event->values, "kind of deal stage",
 						  "SELECT FROM unnest('{open,won,lost}'::text[]) AS u (kind) WHERE u.kind = $1",
 						  "SELECT u.kind FROM unnest('{open,won,lost}'::text[]) AS u (kind)");
 			break;
 		case EVENT_ENTERS_SEGMENT:
 		case EVENT_LEAVES_SEGMENT:
+			event->segment = text_of(json, words[word].word);
+			if (is_kept)
+				break;
 			PushFreshSnapshot();
-			event->segment = SegmentText(DatumGetSegmentPP(NamedSegment(text_of(json, words[word].word))));
+			event->segment = SegmentText(DatumGetSegmentPP(NamedSegment(event->segment)));
 			PopActiveSnapshot();
 			break;
 		case EVENT_DATE:
 			read_date_event(event, json);
 			break;
 	}
-	event->normal = normal_form(event, json);
+	if (!is_kept)
+		event->normal = normal_form(event, json);
 	return event;
 }
 
@@ -558,6 +595,8 @@ value_sql(const RuleEvent *event, const char *alias)
 {
 	const SourceField *field = event->field;
 
+	if (event->column != NULL)
+		return psprintf("to_jsonb(%s.%s)", alias, event->column);
 	if (field->lookup_relation == NULL)
 		return psprintf("to_jsonb(%s)", FieldSql(field, alias));
 	return psprintf("(SELECT to_jsonb(t.%s) FROM %s AS t WHERE t.%s = %s)", field->lookup_name,

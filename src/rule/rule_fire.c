@@ -15,11 +15,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(watch_rows);
@@ -85,71 +82,13 @@ LoadRules(const char *watches, int64 rule_id)
 	return rules;
 }
 
-/*
- * What cannot be tried again here, because the transaction is at an end, is no
- * failure of the rule.
- */
-static bool
-is_beyond_us(int sqlstate)
-{
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ||
-		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
-ErrorData *
-Attempt(AttemptBody body, void *state)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	FiringFrame *frame = current_frame;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		body(state);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		current_frame = frame;
-		if (is_beyond_us(error->sqlerrcode))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	return error;
-}
-
-static char *
-error_text(const ErrorData *error)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&text, "\n%s", error->detail);
-	if (error->hint != NULL)
-		appendStringInfo(&text, "\n%s", error->hint);
-	return text.data;
-}
-
 void
 NoteRuleError(const Rule *rule, const ErrorData *error)
 {
 	SpiArgs		args = {0};
 
 	AddBigintArg(&args, rule->rule_id);
-	AddTextArg(&args, error ? error_text(error) : NULL);
+	AddTextArg(&args, error ? ErrorText(error) : NULL);
 	SpiRun("UPDATE leadflow.rule SET error = $2 WHERE rule_id = $1 AND error IS DISTINCT FROM $2", &args);
 	if (error != NULL)
 		ereport(WARNING,
@@ -271,7 +210,7 @@ fire_body(void *state)
 {
 	FireState  *fire = state;
 	Firing		firing = {.rule = fire->rule, .rows = fire->rows, .at = fire->at};
-	List	   *actions = ReadRuleActions(fire->rule->actions, ReadRuleEvent(fire->rule->event));
+	List	   *actions = ReadRuleActions(fire->rule->actions, ReadRuleEvent(fire->rule->event, true));
 	FiringFrame frame = {fire->rule->name, fire->rows, current_frame};
 	SpiArgs		args = {0};
 	ListCell   *lc;
@@ -283,9 +222,16 @@ fire_body(void *state)
 	if (SpiBigint(1, 1) > 0)
 	{
 		current_frame = &frame;
-		foreach(lc, actions)
-			PerformRuleAction(lfirst(lc), &firing);
-		current_frame = frame.outer;
+		PG_TRY();
+		{
+			foreach(lc, actions)
+				PerformRuleAction(lfirst(lc), &firing);
+		}
+		PG_FINALLY();
+		{
+			current_frame = frame.outer;
+		}
+		PG_END_TRY();
 	}
 	note_deeds(&firing);
 }
@@ -321,7 +267,7 @@ note_failure(const Rule *rule, Datum rows, TimestampTz at, const ErrorData *erro
 
 	AddArg(&args, INT8ARRAYOID, rows);
 	AddTimeArg(&args, at);
-	AddTextArg(&args, error_text(error));
+	AddTextArg(&args, ErrorText(error));
 	AddArg(&args, BOOLOID, BoolGetDatum(error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX));
 	failed = SpiRun("UPDATE leadflow.rule_log AS g SET status = 'failed', fired_at = $2, attempts = g.attempts + 1,"
 					" error = $3, retry_at = CASE WHEN NOT $4 THEN $2 + least(interval '5 minutes'"
@@ -374,7 +320,7 @@ static void
 watch_body(void *state)
 {
 	WatchState *watch = state;
-	RuleEvent  *event = ReadRuleEvent(watch->rule->event);
+	RuleEvent  *event = ReadRuleEvent(watch->rule->event, true);
 	char	   *sql = CausesSql(event, watch->source);
 
 	watch->n = 0;
@@ -466,7 +412,7 @@ tick_segment(TickState *tick, const RuleEvent *event)
 								tick->at, tick->zone, &changed, &tick->n);
 	}
 	AddArg(&args, LeadflowType("leadset"), now);
-	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1 AND seen IS DISTINCT FROM $2", &args);
+	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1 AND (seen IS NULL OR seen OPERATOR(leadflow.<>) $2)", &args);
 }
 
 /* Looked for when a day begins, and every hour for what is entered late. */
@@ -495,7 +441,7 @@ static void
 tick_body(void *state)
 {
 	TickState  *tick = state;
-	RuleEvent  *event = ReadRuleEvent(tick->rule->event);
+	RuleEvent  *event = ReadRuleEvent(tick->rule->event, true);
 
 	tick->n = 0;
 	if (event->segment != NULL)

@@ -184,7 +184,7 @@ try_body(FunctionCallInfo fcinfo, void *state)
 				 errmsg("a rule is tried from a time until a later one"),
 				 errhint("SELECT * FROM leadflow.try_rule('...', now() - interval '30 days');")));
 	trial.zone = ResolveZone(NULL);
-	trial.event = ReadRuleEvent(trial.rule->event);
+	trial.event = ReadRuleEvent(trial.rule->event, true);
 
 	/* what it has done already counts as not done, for the trial */
 	AddBigintArg(&args, trial.rule->rule_id);

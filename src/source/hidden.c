@@ -122,6 +122,15 @@ form_hides(const Form *form, Oid relation, const char *column)
 }
 
 bool
+SeesHidden(void)
+{
+	Oid			lead = get_relname_relid("lead", get_namespace_oid("leadflow", false));
+
+	return OidIsValid(lead) &&
+		(object_ownercheck(RelationRelationId, lead, GetUserId()) || HasPolicy(lead, "marketing"));
+}
+
+bool
 FieldIsHidden(const Source *source, const SourceField *field)
 {
 	Oid			namespace = get_namespace_oid("leadflow", false);
@@ -131,6 +140,8 @@ FieldIsHidden(const Source *source, const SourceField *field)
 	bool		isnull;
 	ListCell   *lc;
 
+	if (SeesHidden())
+		return false;
 	AddTextArg(&args, source->relation);
 	(void) SpiRead("SELECT to_regclass($1)::oid", &args);
 	relation = DatumGetObjectId(SpiDatum(1, 1, &isnull));
@@ -140,8 +151,7 @@ FieldIsHidden(const Source *source, const SourceField *field)
 		EntityForm *form = lfirst(lc);
 		Oid			table = get_relname_relid(form->entity, namespace);
 
-		if (!OidIsValid(table) || (is_table && table != relation) ||
-			object_ownercheck(RelationRelationId, table, GetUserId()))
+		if (!OidIsValid(table) || (is_table && table != relation))
 			continue;
 		if (form_hides(FormParse(form->form), relation,
 					   field->column ? field->column : quote_identifier(field->name)))
