@@ -359,37 +359,49 @@ end_step(Evaluation *evaluation, instr_time start)
 	evaluation->steps = lappend(evaluation->steps, ms);
 }
 
-/* Scan the source for this atom and all others that would have to be. */
-static void
-scan_source(Evaluation *evaluation, const Source *source)
+/* Does a provider know the leads? */
+static bool
+is_provided(Evaluation *evaluation, Atom *atom)
 {
-	List	   *atoms = NIL;
+	atom->step = list_length(evaluation->steps) + 1;
+	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
+	if (atom->leads == NULL)
+		return false;
+	atom->way = ATOM_PROVIDED;
+	return true;
+}
+
+static void
+query_atom(Evaluation *evaluation, Atom *atom)
+{
+	atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
+	atom->way = ATOM_QUERIED;
+}
+
+/* Scan the atom's source for it and for all others that would have to be scanned for. */
+static void
+scan_source(Evaluation *evaluation, Atom *atom)
+{
+	List	   *atoms = list_make1(atom);
 	ListCell   *lc;
 
 	foreach(lc, evaluation->table.atoms)
 	{
-		Atom	   *atom = lfirst(lc);
+		Atom	   *other = lfirst(lc);
 
-		if (atom->source == source && atom->leads == NULL && !is_queried(evaluation, atom))
-		{
-			atom->step = list_length(evaluation->steps) + 1;
-			atoms = lappend(atoms, atom);
-		}
+		if (other != atom && other->source == atom->source && other->leads == NULL &&
+			!is_queried(evaluation, other) && !is_provided(evaluation, other))
+			atoms = lappend(atoms, other);
 	}
-	if (list_length(atoms) == 1 && ((Atom *) linitial(atoms))->node->kind == SEGMENT_BLOCK)
-	{
-		Atom	   *atom = linitial(atoms);
-
-		atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
-		atom->way = ATOM_QUERIED;
-	}
+	if (list_length(atoms) == 1 && atom->node->kind == SEGMENT_BLOCK)
+		query_atom(evaluation, atom);
 	else
 		ScanAtoms(atoms, &evaluation->clock, evaluation->context);
 	foreach(lc, atoms)
 	{
-		Atom	   *atom = lfirst(lc);
+		Atom	   *scanned = lfirst(lc);
 
-		atom->found = ExpandedLeadsetCardinality(atom->leads);
+		scanned->found = ExpandedLeadsetCardinality(scanned->leads);
 	}
 }
 
@@ -402,17 +414,13 @@ AtomLeads(Evaluation *evaluation, Atom *atom)
 	if (atom->leads != NULL)
 		return atom->leads;
 	INSTR_TIME_SET_CURRENT(start);
-	atom->step = list_length(evaluation->steps) + 1;
-	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
-	if (atom->leads != NULL)
-		atom->way = ATOM_PROVIDED;
-	else if (is_queried(evaluation, atom))
+	if (!is_provided(evaluation, atom))
 	{
-		atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
-		atom->way = ATOM_QUERIED;
+		if (is_queried(evaluation, atom))
+			query_atom(evaluation, atom);
+		else
+			scan_source(evaluation, atom);
 	}
-	else
-		scan_source(evaluation, atom->source);
 	atom->found = ExpandedLeadsetCardinality(atom->leads);
 	end_step(evaluation, start);
 	return atom->leads;
