@@ -254,8 +254,8 @@ prune_changes(PG_FUNCTION_ARGS)
 
 	AddTextArg(&args, token_prefix());
 	SpiRun("WITH gone AS (DELETE FROM leadflow.record_change AS c"
-		   "  WHERE c.changed_at < now() - (SELECT s.value::interval FROM leadflow.setting AS s"
-		   "   WHERE s.name = 'keep_changes') RETURNING c.xid),"
+		   "  WHERE c.changed_at < now() - coalesce((SELECT s.value::interval FROM leadflow.setting AS s"
+		   "   WHERE s.name = 'keep_changes'), interval '30 days') RETURNING c.xid),"
 		   " noted AS (INSERT INTO leadflow.setting AS s (name, value)"
 		   "  SELECT 'changes_pruned', $1 || greatest(max(xid), (SELECT substr(s.value, length($1) + 1)::xid8"
 		   "   FROM leadflow.setting AS s WHERE s.name = 'changes_pruned' AND starts_with(s.value, $1)))::text"

@@ -61,6 +61,15 @@ sub fill
 	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
 		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
 		UPDATE leadflow.activity SET fields = fields || '{"acted_on": "2026-01-06"}' WHERE list_id = 1});
+	sql($db, qq{SET ROLE $owner; SELECT leadflow.create_rule('r', '{"enters": "mine"}', '[{"create_task": "rule"}]'), leadflow.create_rule('s', '{"stage": "提案"}', '[{"create_task": "rule"}]'),
+			leadflow.create_rule('f', '{"field": "lead.company"}', '[{"create_task": "rule"}]'), leadflow.create_rule('a', '{"result": "商談化"}', '[{"create_task": "rule"}]'), leadflow.create_rule('v', '{"enters_segment": "visit"}', '[{"create_task": "rule"}]')});
+	sql($db, qq{SET ROLE $owner; SELECT leadflow.add_to_list('mine', '{7,8}'::leadflow.leadset);
+		INSERT INTO leadflow.deal (lead_id, name, stage) VALUES (6, 'e', '提案');
+		INSERT INTO leadflow.lead (company) VALUES ('rule');
+		INSERT INTO leadflow.activity (lead_id, fields) VALUES (9, '{"acted_on": "2026-01-06", "result": "商談化"}');
+		INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (12, now(), 1)});
+	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
+	is(sql($db, "SELECT count(*) FROM leadflow.rule_log"), 6, "$owner: rules have fired");
 	sql($db, qq{SET ROLE $owner; UPDATE leadflow.schedule SET created_at = '2000-01-01';
 		UPDATE leadflow.lead SET email = 'lead' || email || '\@x.example' WHERE lead_id <= 10;
 		SELECT leadflow.queue_mail('HOTリードリスト', '初回のご挨拶', name => 'mails'), leadflow.run_reminder(name, now()) FROM leadflow.schedule ORDER BY name LIMIT 1;
