@@ -21,7 +21,7 @@
 #include "utils/array.h"
 
 /* Leads are probed for when they are fewer than one in this, and than that many. */
-#define FEW_SHARE		100
+#define FEW_SHARE		20
 #define FEW_LEADS		50000
 
 /* An atom is queried by itself when that costs less than this share of a scan. */
@@ -308,18 +308,22 @@ weigh_part(Evaluation *evaluation, Part *part)
 		part->rows = Max(evaluation->universe_size - part->rows, 0);
 }
 
-/* Cheapest first; but an AND starts from a set, not from what is not in one. */
+/* What it costs to be rid of a lead; for an OR, simply what it costs. */
 static int
 compare_operands(const ListCell *a, const ListCell *b)
 {
 	const Part *x = lfirst(a);
 	const Part *y = lfirst(b);
 
-	if (x->cost != y->cost)
-		return x->cost < y->cost ? -1 : 1;
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
 	return x->rows < y->rows ? -1 : x->rows > y->rows;
 }
 
+/*
+ * The operands in the order in which they are best asked for. An AND starts from
+ * a set, not from what is not in one.
+ */
 static List *
 ordered_operands(Evaluation *evaluation, const Part *part)
 {
@@ -327,7 +331,14 @@ ordered_operands(Evaluation *evaluation, const Part *part)
 	ListCell   *lc;
 
 	foreach(lc, operands)
-		weigh_part(evaluation, lfirst(lc));
+	{
+		Part	   *operand = lfirst(lc);
+		double		kept;
+
+		weigh_part(evaluation, operand);
+		kept = operand->rows / Max(evaluation->universe_size, 1);
+		operand->rank = operand->cost / (part->kind == PART_OR ? 1 : Max(1 - kept, 0.05));
+	}
 	list_sort(operands, compare_operands);
 	if (part->kind == PART_AND)
 	{
@@ -472,7 +483,7 @@ probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 	double		cost;
 	double		rows;
 
-	if (candidates > Max(evaluation->universe_size / FEW_SHARE, FEW_SHARE) || candidates > FEW_LEADS)
+	if (candidates > Max(evaluation->universe_size / FEW_SHARE, 100) || candidates > FEW_LEADS)
 		return NULL;
 	INSTR_TIME_SET_CURRENT(start);
 	array = leads_array(among);
