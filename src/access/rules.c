@@ -50,9 +50,10 @@ static const SalesRule sales_rules[] = {
 	{
 		"deal", OWN " OR " SEES_LEAD,
 		"lead_id, external_id, name, stage, amount, rep_id, opened_at, expected_close_on, closed_at,"
-		" lost_reason, list_id, activity_id, fields",
+		" lost_reason, note, list_id, activity_id, fields",
 		OWN " AND " MAY_NAME_LIST " AND " SEES_LEAD,
-		"external_id, name, stage, amount, opened_at, expected_close_on, closed_at, lost_reason, fields",
+		"external_id, name, stage, amount, opened_at, expected_close_on, closed_at, lost_reason, note,"
+		" fields",
 		OWN, OWN
 	},
 	{

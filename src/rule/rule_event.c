@@ -228,7 +228,7 @@ own_source(const char *name)
 static Source *
 find_field(RuleEvent *event, const char *path, const char *const *entities, int n)
 {
-	const char *dot = strchr(path, '.');
+	const char *dot = path ? strchr(path, '.') : NULL;
 	char	   *entity = dot ? pnstrdup(path, dot - path) : pstrdup(path);
 	Source	   *source = NULL;
 	SourceField *second = NULL;
@@ -339,18 +339,25 @@ require_names(List *values, const char *what, const char *lookup, const char *al
 
 /* A column, known to be one from when the rule was made: without a look at what else there is. */
 static bool
-find_column(RuleEvent *event, const char *path)
+find_column(RuleEvent *event, const char *path, const char *const *entities, int n)
 {
-	const char *dot = strchr(path, '.');
-	char	   *entity = pnstrdup(path, dot - path);
-	Oid			relation = get_relname_relid(entity, get_namespace_oid("leadflow", false));
+	const char *dot = path ? strchr(path, '.') : NULL;
 
-	if (!OidIsValid(relation) || get_attnum(relation, dot + 1) <= 0)
-		return false;
-	event->entity = entity;
-	event->key = psprintf("%s_id", entity);
-	event->column = quote_identifier(dot + 1);
-	return true;
+	for (int i = 0; dot != NULL && i < n; i++)
+	{
+		Oid			relation;
+
+		if ((int) strlen(entities[i]) != dot - path || strncmp(entities[i], path, dot - path) != 0)
+			continue;
+		relation = get_relname_relid(entities[i], get_namespace_oid("leadflow", false));
+		if (!OidIsValid(relation) || get_attnum(relation, dot + 1) <= 0)
+			return false;
+		event->entity = entities[i];
+		event->key = psprintf("%s_id", entities[i]);
+		event->column = quote_identifier(dot + 1);
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -362,7 +369,7 @@ read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 	Source	   *source;
 
 	event->values = values_of(json, is_result ? "result" : "to");
-	if (is_kept && find_column(event, path))
+	if (is_kept && find_column(event, path, entities, lengthof(entities)))
 	{
 		event->list = text_of(json, "list");
 		return;
