@@ -101,7 +101,7 @@ find_entity(const char *name)
 			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
 }
 
-/* ---- the table --------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------- */
 
 /*
  * What can be set of the table. What a record does not say is left alone: a
@@ -142,7 +142,7 @@ read_columns(Sync *sync)
 	(void) CurrentForm(FindEntity(sync->entity->name), &sync->form_version);
 }
 
-/* ---- finding and judging ------------------------------------------------------------------- */
+/* ---- finding and judging ------------------------------------------------------------ */
 
 /* The lead that a lead was merged into, at the end; or itself */
 #define SURVIVOR(alias) \
@@ -260,7 +260,7 @@ judge(Sync *sync, Datum records)
 	MemoryContextSwitchTo(work);
 }
 
-/* ---- taking in ---------------------------------------------------------------------------------- */
+/* ---- taking in ---------------------------------------------------------------------- */
 
 static Datum
 array_of(Datum *values, bool *nulls, int n, Oid type)
