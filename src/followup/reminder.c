@@ -30,7 +30,11 @@ typedef struct ReminderKind
 	int			days;			/* how many days its notices are of use */
 } ReminderKind;
 
-/* Due at its own time, on the clocks of each list; caught up within the day. */
+/*
+ * Due at its own time, on the clocks of each list; caught up within the day. A
+ * refresh that is due comes first, unless it has failed: another tick may be at
+ * it, and will do the reminder after that.
+ */
 #define DUE_ON_ITS_DAY \
 	"SELECT l.list_id, leadflow.local_date(e.due_at, z.zone) AS day, e.due_at" \
 	" FROM leadflow.schedule AS s CROSS JOIN leadflow.list AS l" \
@@ -38,7 +42,12 @@ typedef struct ReminderKind
 	" CROSS JOIN LATERAL (SELECT leadflow.last_run(s.cadence, $3, z.zone)) AS e (due_at)" \
 	" WHERE s.name = $1 AND s.enabled AND l.status = 'open'" \
 	" AND e.due_at > greatest(s.created_at, l.created_at)" \
-	" AND leadflow.local_date(e.due_at, z.zone) = leadflow.local_date($3, z.zone)"
+	" AND leadflow.local_date(e.due_at, z.zone) = leadflow.local_date($3, z.zone)" \
+	" AND NOT EXISTS (SELECT FROM (SELECT leadflow.last_run(l.cadence, $3, coalesce(l.zone, $2)))" \
+	"   AS c (due_at)" \
+	"  WHERE l.segment IS NOT NULL AND c.due_at > greatest(l.created_at, l.done_through)" \
+	"  AND NOT EXISTS (SELECT FROM leadflow.refresh_run AS r" \
+	"   WHERE r.list_id = l.list_id AND r.due_at = c.due_at AND r.error IS NOT NULL))"
 
 /* The refresh of a list by its cadence that was the last to succeed */
 #define LAST_REFRESH(list) \

@@ -155,12 +155,13 @@ sub worker
 $shaken->safe_psql('week', 'CREATE TABLE delivered (notification_id bigint)');
 foreach my $dying ([ 'SELECT pg_sleep(60)', '' ], [ '', 'SELECT pg_sleep(60)' ])
 {
-    my $worker = worker('1 s', @$dying);
+    my $worker = worker('1 hour', @$dying);
     $shaken->poll_query_until('week', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')");
     $shaken->safe_psql('week', "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     $worker->finish;
 }
 is($shaken->safe_psql('week', "SELECT state, attempts, count(*) FROM leadflow.notification WHERE attempts > 0 GROUP BY 1, 2"), 'claimed|1|30', 'two workers die');
+$shaken->safe_psql('week', "UPDATE leadflow.notification SET claimed_until = now() WHERE state = 'claimed'");
 while ($shaken->safe_psql('week', "SELECT count(*) FROM leadflow.notification WHERE state <> 'sent'") > 0)
 {
     $_->finish foreach map { worker('1 minute', '', '') } 1 .. 3;
