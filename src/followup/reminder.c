@@ -55,16 +55,23 @@ typedef struct ReminderKind
 	"  WHERE r.list_id = " list ".list_id AND r.due_at IS NOT NULL AND r.finished IS NOT NULL" \
 	"  ORDER BY r.due_at DESC LIMIT 1)"
 
-/* Due once its time has come after a refresh, however late that was. */
+/*
+ * Due, however late, when the list was refreshed since it was last shared, and
+ * the refresh that was due by then is done: another tick may be at that one.
+ */
 #define DUE_AFTER_REFRESH \
 	"SELECT l.list_id, leadflow.local_date(e.due_at, z.zone) AS day, e.due_at" \
 	" FROM leadflow.schedule AS s CROSS JOIN leadflow.list AS l" \
 	" CROSS JOIN LATERAL " LAST_REFRESH("l") " AS f" \
 	" CROSS JOIN LATERAL (SELECT coalesce(s.zone, l.zone, $2)) AS z (zone)" \
-	" CROSS JOIN LATERAL (SELECT leadflow.next_run(s.cadence, f.due_at - interval '1 microsecond'," \
-	"   z.zone)) AS e (due_at)" \
+	" CROSS JOIN LATERAL (SELECT leadflow.last_run(s.cadence, $3, z.zone)," \
+	"   coalesce(max(r.due_at), leadflow.last_run(s.cadence, s.created_at, z.zone), '-infinity')" \
+	"   FROM leadflow.schedule_run AS r WHERE r.schedule = s.name AND r.list_id = l.list_id)" \
+	"  AS e (due_at, before)" \
 	" WHERE s.name = $1 AND s.enabled AND l.status = 'open'" \
-	" AND e.due_at > s.created_at AND e.due_at <= $3"
+	" AND e.due_at > greatest(s.created_at, l.created_at, e.before) AND f.due_at > e.before" \
+	" AND (l.segment IS NOT NULL AND leadflow.last_run(l.cadence, e.due_at, coalesce(l.zone, $2))" \
+	"  > greatest(l.created_at, l.done_through)) IS NOT TRUE"
 
 static const ReminderKind kinds[] = {
 	{"list_shared", "list", DUE_AFTER_REFRESH, "true", false, 7},

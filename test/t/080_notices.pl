@@ -112,24 +112,30 @@ foreach my $n (0 .. $#ticks)
     $shaken->safe_psql('week', work($n));
     while (1)
     {
-        my (@pids, @runs, @out);
+        my (@pids, @runs);
+        my $checkpointer = $shaken->safe_psql('week', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
         foreach my $i (0, 1)
         {
             my ($in, $out, $err) = ("SELECT pg_backend_pid();\n", '', '');
             my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $shaken->connstr('week') ], \$in, \$out, \$err, IPC::Run::timeout(60));
             $run->pump until $out =~ /\n/;
             push @pids, $out =~ /(\d+)/;
-            $in .= "CALL leadflow.run_due('$ticks[$n]');\n\\echo done\n";
-            push @runs, [ $run, \$out ];
+            push @runs, [ $run, \$in ];
         }
-        $_->[0]->pump_nb foreach @runs;
+        foreach my $run (@runs)
+        {
+            ${ $run->[1] } = "CALL leadflow.run_due('$ticks[$n]');\n";
+            $run->[0]->pump while length ${ $run->[1] };
+        }
         sleep rand(0.15) if $shaking;
         my $killed = $shaking && kill 'KILL', $pids[ int rand 2 ];
         $_->[0]->finish foreach @runs;
         $kills++ if $killed;
         $shaking = 0;
-        $shaken->poll_query_until('week', 'SELECT true') or die 'the server does not come back';
         last unless $killed;
+        # a server that comes back has a new one
+        $shaken->poll_query_until('week', "SELECT pid <> $checkpointer FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+            or die 'the server does not come back';
     }
 }
 is($shaken->safe_psql('week', $written), $expected, "$kills kills and two ticks at once change nothing");
