@@ -125,7 +125,7 @@ foreach my $n (0 .. $#ticks)
         foreach my $run (@runs)
         {
             ${ $run->[1] } = "CALL leadflow.run_due('$ticks[$n]');\n";
-            $run->[0]->pump while length ${ $run->[1] };
+            $run->[0]->pump_nb while length ${ $run->[1] };
         }
         sleep rand(0.15) if $shaking;
         my $killed = $shaking && kill 'KILL', $pids[ int rand 2 ];
