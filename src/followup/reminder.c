@@ -165,7 +165,7 @@ static const ReminderKind kinds[] = {
 	"   (kind, channel, rep_id, role, list_id, subject, body, payload, dedup_key, expires_at)" \
 	"  SELECT $4, %s, x.to_rep, x.to_role, x.list_id, %s, %s," \
 	"   jsonb_build_object('schedule', $1, 'list', x.list_name, 'list_id', x.list_id, 'day', x.day," \
-	"    'due_at', x.due_at, 'count', x.count, 'link', x.link) || x.more," \
+	"    'due_at', x.due_at, 'count', x.count, 'link', x.link, 'format', %s) || x.more," \
 	"   concat_ws(':', $1, x.list_id, to_char(x.day, 'YYYY-MM-DD')," \
 	"    coalesce('rep ' || x.to_rep, 'role ' || x.to_role))," \
 	"   leadflow.day_start(x.day + %d, x.zone)" \
@@ -213,7 +213,7 @@ append_notices(StringInfo sql, const ReminderKind *kind, const char *template_na
 		appendStringInfoString(sql, TOLD_NOTICES);
 	}
 	appendStringInfo(sql, WRITE_NOTICES, quote_literal_cstr(template->channel), text.subject,
-					 text.body, kind->days);
+					 text.body, quote_literal_cstr(template->format), kind->days);
 }
 
 Datum
