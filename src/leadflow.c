@@ -8,6 +8,7 @@
 #include "followup/followup.h"
 #include "fmgr.h"
 #include "list/list.h"
+#include "rollup/rollup.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -17,6 +18,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	RollupInit();
 	ListInit();
 	FollowupInit();
 	MarkGUCPrefixReserved("leadflow");

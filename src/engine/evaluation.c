@@ -271,6 +271,8 @@ weigh(Evaluation *evaluation)
 	{
 		Atom	   *atom = lfirst(lc);
 
+		if (atom->leads != NULL)
+			continue;
 		if (atom->source != NULL)
 			atom->cost = source_cost(evaluation, atom->source);
 		if (atom->source == NULL || foreach_current_index(lc) < MAX_ESTIMATES)
@@ -393,20 +395,36 @@ scan_source(Evaluation *evaluation, const Source *source)
 	}
 }
 
+static void
+ask_providers(Evaluation *evaluation, Atom *atom)
+{
+	instr_time	start;
+
+	if (atom->asked || atom->leads != NULL)
+		return;
+	atom->asked = true;
+	INSTR_TIME_SET_CURRENT(start);
+	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
+	if (atom->leads == NULL)
+		return;
+	atom->way = ATOM_PROVIDED;
+	atom->step = list_length(evaluation->steps) + 1;
+	atom->found = ExpandedLeadsetCardinality(atom->leads);
+	end_step(evaluation, start);
+}
+
 /* The leads of an atom, to be read only. */
 ExpandedLeadset *
 AtomLeads(Evaluation *evaluation, Atom *atom)
 {
 	instr_time	start;
 
+	ask_providers(evaluation, atom);
 	if (atom->leads != NULL)
 		return atom->leads;
 	INSTR_TIME_SET_CURRENT(start);
 	atom->step = list_length(evaluation->steps) + 1;
-	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
-	if (atom->leads != NULL)
-		atom->way = ATOM_PROVIDED;
-	else if (is_queried(evaluation, atom))
+	if (is_queried(evaluation, atom))
 	{
 		atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
 		atom->way = ATOM_QUERIED;
@@ -433,9 +451,8 @@ is_empty(ExpandedLeadset *leads)
 	return ExpandedLeadsetCardinality(leads) == 0;
 }
 
-/* The leads as a bigint[]. */
-static Datum
-leads_array(ExpandedLeadset *leads)
+Datum
+LeadsArray(ExpandedLeadset *leads)
 {
 	int64		n = ExpandedLeadsetCardinality(leads);
 	Datum	   *ids = palloc(Max(n, 1) * sizeof(Datum));
@@ -467,7 +484,7 @@ probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 	if (candidates > Max(evaluation->universe_size / FEW_SHARE, FEW_SHARE) || candidates > FEW_LEADS)
 		return NULL;
 	INSTR_TIME_SET_CURRENT(start);
-	array = leads_array(among);
+	array = LeadsArray(among);
 	EstimateQuery(atom->probe_sql, &evaluation->clock, array, &cost, &rows);
 	if (cost > atom_cost(evaluation, atom) / Max(evaluation->waiting, 1))
 		return NULL;
@@ -595,6 +612,11 @@ evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 ExpandedLeadset *
 EvaluateAmong(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 {
+	ListCell   *lc;
+
+	/* what a provider knows costs little, and saves to weigh the rest */
+	foreach(lc, evaluation->table.atoms)
+		ask_providers(evaluation, lfirst(lc));
 	/* of a single atom there is nothing to choose */
 	if (list_length(evaluation->table.atoms) > 1)
 		weigh(evaluation);

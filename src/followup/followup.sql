@@ -48,6 +48,7 @@ BEGIN
         COMMIT;
         PERFORM leadflow.validate_forms();
         COMMIT;
+        CALL leadflow.build_rollups(run_due.at, '0');
     END IF;
 END
 $$;

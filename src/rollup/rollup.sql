@@ -1,0 +1,47 @@
+-- Rollups: the leads of a condition by day, kept so that a refresh reads only what changed.
+
+CREATE FUNCTION leadflow.rollup_mark() RETURNS trigger
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION leadflow.rollup_mark() IS
+    'trigger on the relations that rollups are kept of: notes which leads and days a statement wrote to';
+
+CREATE FUNCTION leadflow.plan_rollups(at timestamptz DEFAULT now()) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.plan_rollups(timestamptz) IS
+    'part of build_rollups: finds the conditions that saved segments and open lists use, and follows the writes to their relations; returns how many there are';
+
+CREATE FUNCTION leadflow.settle_rollups() RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.settle_rollups() IS
+    'part of build_rollups: have all transactions ended that may have written unmarked to days about to be kept?';
+
+CREATE FUNCTION leadflow.build_rollup_batch(at timestamptz DEFAULT now()) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.build_rollup_batch(timestamptz) IS
+    'part of build_rollups: does the next piece of work; false when there is none';
+
+-- Each piece of work has a transaction of its own, so that an interrupt loses
+-- one at most: hence no SET clause, and every name qualified.
+CREATE PROCEDURE leadflow.build_rollups(at timestamptz DEFAULT now(), patience interval DEFAULT '10 seconds')
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    gives_up timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) patience;
+BEGIN
+    IF leadflow.tick_may_run(build_rollups.at) THEN
+        PERFORM leadflow.plan_rollups(build_rollups.at);
+        COMMIT;
+        WHILE NOT leadflow.settle_rollups() AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) gives_up LOOP
+            COMMIT;
+            PERFORM pg_catalog.pg_sleep(0.02);
+        END LOOP;
+        COMMIT;
+        WHILE leadflow.build_rollup_batch(build_rollups.at) LOOP
+            COMMIT;
+        END LOOP;
+        COMMIT;
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE leadflow.build_rollups(timestamptz, interval) IS
+    'bring what is kept of the conditions of saved segments and open lists up to date, in batches, as of an instant; waits no longer than patience for transactions that are in progress';
