@@ -10,6 +10,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "engine/evaluation.h"
@@ -27,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "zone.h"
 
+PG_FUNCTION_INFO_V1(may_build_rollups);
 PG_FUNCTION_INFO_V1(plan_rollups);
 PG_FUNCTION_INFO_V1(settle_rollups);
 
@@ -46,6 +48,35 @@ RegisterSegmentsInUse(const char *sql)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+require_owner(void)
+{
+	if (!OwnsRollups())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only the owner of leadflow's tables may build rollups"),
+				 errhint("Leave it to the tick, CALL leadflow.run_due().")));
+}
+
+Datum
+may_build_rollups(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame;
+
+	if (RecoveryInProgress())
+		PG_RETURN_BOOL(false);
+	if (!SPI_inside_nonatomic_context())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("leadflow.build_rollups() cannot run inside a transaction"),
+				 errdetail("It commits after each batch."),
+				 errhint("Send CALL leadflow.build_rollups() by itself: not in a transaction block, a function, or a query of several statements.")));
+	frame = EnterSpi(false);
+	require_owner();
+	LeaveSpi(frame);
+	PG_RETURN_BOOL(true);
+}
+
 void
 TakeTurn(const char *function)
 {
@@ -55,11 +86,7 @@ TakeTurn(const char *function)
 				 errmsg("leadflow.%s() cannot run in a transaction of isolation level %s", function,
 						XactIsoLevel == XACT_SERIALIZABLE ? "serializable" : "repeatable read"),
 				 errdetail("Its snapshot may be older than what others have built meanwhile.")));
-	if (!OwnsRollups())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only the owner of leadflow's tables may build rollups"),
-				 errhint("Leave it to the tick, CALL leadflow.run_due().")));
+	require_owner();
 	SpiRun("LOCK TABLE leadflow.rollup_atom IN SHARE UPDATE EXCLUSIVE MODE", NULL);
 }
 

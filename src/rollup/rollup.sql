@@ -5,6 +5,11 @@ CREATE FUNCTION leadflow.rollup_mark() RETURNS trigger
 COMMENT ON FUNCTION leadflow.rollup_mark() IS
     'trigger on the relations that rollups are kept of: notes which leads and days a statement wrote to';
 
+CREATE FUNCTION leadflow.may_build_rollups() RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION leadflow.may_build_rollups() IS
+    'part of build_rollups: false on a standby, an error in a transaction or for a role that does not own the tables';
+
 CREATE FUNCTION leadflow.plan_rollups(at timestamptz DEFAULT now()) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.plan_rollups(timestamptz) IS
@@ -28,7 +33,7 @@ AS $$
 DECLARE
     gives_up timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) patience;
 BEGIN
-    IF leadflow.tick_may_run(build_rollups.at) THEN
+    IF leadflow.may_build_rollups() THEN
         PERFORM leadflow.plan_rollups(build_rollups.at);
         COMMIT;
         WHILE NOT leadflow.settle_rollups() AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) gives_up LOOP
