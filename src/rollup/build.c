@@ -177,11 +177,11 @@ add_undated(const RollupSource *source, const List *atoms)
 
 	for (int i = 0; i < (source->time_not_null ? 1 : 2); i++)
 	{
-		ExpandedLeadset **leads = ReadTiles(source, atoms, &undated[i], 1, (Datum) 0);
+		Content    *contents = ReadTiles(source, atoms, &undated[i], 1, (Datum) 0);
 		ListCell   *lc;
 
 		foreach(lc, atoms)
-			PutKept(((RollupAtom *) lfirst(lc))->atom_id, undated[i], leads[foreach_current_index(lc)]);
+			PutKept(lfirst(lc), undated[i], &contents[foreach_current_index(lc)]);
 	}
 }
 
@@ -191,7 +191,7 @@ add_days(const RollupSource *source, const List *atoms, DateADT first, DateADT l
 {
 	Tile	   *tiles = palloc((last - first + 1) * sizeof(Tile));
 	int			ntiles = 0;
-	ExpandedLeadset **leads;
+	Content    *contents;
 	ListCell   *lc;
 
 	/* what is folded for others is for these */
@@ -203,11 +203,11 @@ add_days(const RollupSource *source, const List *atoms, DateADT first, DateADT l
 		tiles[ntiles].last = folded ? Min(last, source->folded_through) : day;
 		day = tiles[ntiles++].last;
 	}
-	leads = ReadTiles(source, atoms, tiles, ntiles, (Datum) 0);
+	contents = ReadTiles(source, atoms, tiles, ntiles, (Datum) 0);
 	foreach(lc, atoms)
 	{
 		const RollupAtom *atom = lfirst(lc);
-		ExpandedLeadset **of_atom = leads + foreach_current_index(lc) * ntiles;
+		Content    *of_atom = contents + foreach_current_index(lc) * ntiles;
 
 		for (int i = 0; i < ntiles; i++)
 		{
@@ -217,9 +217,10 @@ add_days(const RollupSource *source, const List *atoms, DateADT first, DateADT l
 			{
 				tile.first = FIRST_DAY;
 				tile.last = source->folded_through;
-				LeadsetUnion(of_atom[i], GetKept(atom->atom_id, FIRST_DAY));
+				AddKept(&of_atom[i], atom, FIRST_DAY);
 			}
-			PutKept(atom->atom_id, tile, of_atom[i]);
+			PutKept(atom, tile, &of_atom[i]);
+			FreeContent(&of_atom[i]);
 		}
 	}
 	return last;
@@ -274,7 +275,7 @@ build_whole(const RollupSource *source, const List *atoms)
 
 		if (atom->complete)
 			continue;
-		PutWhole(atom, source, ReadWhole(atom, source, (Datum) 0), (Datum) 0);
+		PutWhole(atom, ReadWhole(atom, source, (Datum) 0), (Datum) 0);
 		return true;
 	}
 	return false;
@@ -282,32 +283,61 @@ build_whole(const RollupSource *source, const List *atoms)
 
 /* ---- folding --------------------------------------------------------------------------------- */
 
+/* The same of an atom whose sums are kept. */
+static void
+fold_sums(const RollupAtom *atom, DateADT through)
+{
+	Content		content = MakeContent(atom);
+	Tile		tile = {FIRST_DAY, through};
+	SpiArgs		args = {0};
+	List	   *days = NIL;
+	ListCell   *lc;
+	bool		isnull;
+	uint64		rows;
+
+	AddBigintArg(&args, atom->atom_id);
+	AddArg(&args, DATEOID, DateADTGetDatum(tile.first));
+	AddArg(&args, DATEOID, DateADTGetDatum(through));
+	rows = SpiRead("SELECT first_day FROM leadflow.rollup"
+				   " WHERE atom_id = $1 AND first_day >= $2 AND last_day <= $3", &args);
+	for (uint64 row = 1; row <= rows; row++)
+		days = lappend_int(days, DatumGetDateADT(SpiDatum(row, 1, &isnull)));
+	foreach(lc, days)
+		AddKept(&content, atom, lfirst_int(lc));
+	SpiRun("DELETE FROM leadflow.rollup WHERE atom_id = $1 AND first_day >= $2 AND last_day <= $3", &args);
+	PutKept(atom, tile, &content);
+	FreeContent(&content);
+}
+
 /* Make the days before all windows one. */
 static bool
-fold(const RollupSource *source)
+fold(const RollupSource *source, const List *atoms)
 {
 	SpiArgs		args = {0};
+	DateADT		through;
+	ListCell   *lc;
 
 	AddBigintArg(&args, source->source_id);
 	AddArg(&args, DATEOID, DateADTGetDatum(FIRST_DAY));
 	AddArg(&args, INT4OID, Int32GetDatum(FOLD_DAYS));
-	if (SpiRun("SELECT FROM leadflow.rollup_source AS s WHERE s.source_id = $1"
-			   " AND s.may_fold_through > $2"
-			   " AND (s.folded_through IS NULL OR s.folded_through + $3 <= s.may_fold_through)"
-			   " AND NOT EXISTS (SELECT FROM leadflow.rollup_atom AS a WHERE a.source_id = s.source_id"
-			   "  AND (a.sealed_through IS NULL OR a.sealed_through < s.may_fold_through))", &args) == 0)
+	if (SpiRead("SELECT s.may_fold_through FROM leadflow.rollup_source AS s WHERE s.source_id = $1"
+				" AND s.may_fold_through > $2"
+				" AND (s.folded_through IS NULL OR s.folded_through + $3 <= s.may_fold_through)"
+				" AND NOT EXISTS (SELECT FROM leadflow.rollup_atom AS a WHERE a.source_id = s.source_id"
+				"  AND (a.sealed_through IS NULL OR a.sealed_through < s.may_fold_through))", &args) == 0)
 		return false;
+	through = date_or_none(1, 1);
 	args.n = 2;
-	SpiRun("WITH days AS (DELETE FROM leadflow.rollup AS r"
-		   "  USING leadflow.rollup_atom AS a, leadflow.rollup_source AS s"
-		   "  WHERE s.source_id = $1 AND a.source_id = s.source_id AND r.atom_id = a.atom_id"
-		   "  AND r.first_day >= $2 AND r.last_day <= s.may_fold_through"
-		   "  RETURNING r.atom_id, r.leads, s.may_fold_through)"
+	AddArg(&args, DATEOID, DateADTGetDatum(through));
+	SpiRun("WITH days AS (DELETE FROM leadflow.rollup AS r USING leadflow.rollup_atom AS a"
+		   "  WHERE a.source_id = $1 AND a.kind = 'days' AND r.atom_id = a.atom_id"
+		   "  AND r.first_day >= $2 AND r.last_day <= $3 RETURNING r.atom_id, r.leads)"
 		   " INSERT INTO leadflow.rollup (atom_id, first_day, last_day, leads)"
-		   " SELECT d.atom_id, $2, d.may_fold_through, leadflow.union_agg(d.leads)"
-		   " FROM days AS d GROUP BY d.atom_id, d.may_fold_through", &args);
-	args.n = 1;
-	SpiRun("UPDATE leadflow.rollup_source SET folded_through = may_fold_through WHERE source_id = $1",
+		   " SELECT d.atom_id, $2, $3, leadflow.union_agg(d.leads) FROM days AS d GROUP BY d.atom_id", &args);
+	foreach(lc, atoms)
+		if (((RollupAtom *) lfirst(lc))->kind == ROLLUP_SUMS)
+			fold_sums(lfirst(lc), through);
+	SpiRun("UPDATE leadflow.rollup_source SET folded_through = $3 WHERE source_id = $1",
 		   &args);
 	return true;
 }
@@ -325,7 +355,7 @@ build_source(const RollupSource *source)
 		return source->settled_before == PG_INT64_MAX && build_whole(source, atoms);
 	if (source->settled_before > LowestTime(source->time_type) && extend(source, atoms))
 		return true;
-	return fold(source);
+	return fold(source, atoms);
 }
 
 Datum

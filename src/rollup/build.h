@@ -7,6 +7,7 @@
 #define LEADFLOW_ROLLUP_BUILD_H
 
 #include "rollup/kept.h"
+#include "rollup/sums.h"
 #include "utils/rel.h"
 
 /* Adjoining days that are kept as one, usually a single day. */
@@ -26,21 +27,34 @@ extern List *SourceAtoms(const RollupSource *source);
 /* Forget what is kept of a source; it is built anew. */
 extern void ForgetKept(int64 source_id);
 
+/* What a row of rollup holds: leads, or sums. */
+typedef struct Content
+{
+	ExpandedLeadset *leads;
+	Sums	   *sums;
+} Content;
+
+extern Content MakeContent(const RollupAtom *atom);
+extern void FreeContent(Content *content);
+extern void DropLeads(Content *content, ExpandedLeadset *leads);
+
+/* Add one to another, of other records or other leads. */
+extern void AddContent(Content *content, const Content *other);
+
+/* Add what is kept; and put something in its place. */
+extern void AddKept(Content *content, const RollupAtom *atom, DateADT first_day);
+extern void PutKept(const RollupAtom *atom, Tile tile, Content *content);
+
 /*
- * The leads of each atom in each tile, as read from the records; of some leads
+ * What each atom has in each tile, as read from the records; of some leads
  * alone if an array of them is given. The result is by atom, then tile.
  */
-extern ExpandedLeadset **ReadTiles(const RollupSource *source, const List *atoms, const Tile *tiles,
-								   int ntiles, Datum among);
+extern Content *ReadTiles(const RollupSource *source, const List *atoms, const Tile *tiles,
+						  int ntiles, Datum among);
 
-/* A kept row; an empty set where there is none. And put one in its place. */
-extern ExpandedLeadset *GetKept(int64 atom_id, DateADT first_day);
-extern void PutKept(int64 atom_id, Tile tile, ExpandedLeadset *leads);
-
-/* Leads whatever the time; with the newest of those. */
+/* Leads whatever the time, of some alone if given; putting them notes the newest of these. */
 extern ExpandedLeadset *ReadWhole(const RollupAtom *atom, const RollupSource *source, Datum among);
-extern void PutWhole(const RollupAtom *atom, const RollupSource *source, ExpandedLeadset *leads,
-					 Datum among);
+extern void PutWhole(const RollupAtom *atom, ExpandedLeadset *leads, Datum among);
 
 /* Work off marks of the source; false when there are none. */
 extern bool RepairKept(const RollupSource *source, const List *atoms);

@@ -15,6 +15,7 @@
 #include "rollup/followed.h"
 #include "rollup/kept.h"
 #include "rollup/rollup.h"
+#include "rollup/sums.h"
 #include "spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -128,38 +129,82 @@ CoveredDays(const Range *range, Oid type, pg_tz *zone, DateADT sealed_through, D
 	}
 }
 
-/* Add the leads of rows of rollup whose days are all within. */
+/* What is being put together: leads, or sums. */
+typedef struct Gathered
+{
+	const Atom *atom;
+	const RollupShape *shape;
+	const Clock *clock;
+	const RollupSource *source;
+	const RollupAtom *kept;
+	ExpandedLeadset *leads;
+	Sums	   *sums;			/* NULL for leads */
+} Gathered;
+
+/* Add the rows of rollup whose days are all within. */
 static void
-add_kept(const RollupAtom *atom, DateADT first, DateADT last, ExpandedLeadset *leads)
+add_kept(Gathered *all, DateADT first, DateADT last)
 {
 	SpiArgs		args = {0};
+	SPITupleTable *table;
 	uint64		rows;
 	bool		isnull;
 
-	AddBigintArg(&args, atom->atom_id);
+	AddBigintArg(&args, all->kept->atom_id);
 	AddArg(&args, DATEOID, DateADTGetDatum(first));
 	AddArg(&args, DATEOID, DateADTGetDatum(last));
-	rows = SpiReadKept("SELECT leads FROM leadflow.rollup"
+	rows = SpiReadKept("SELECT leads, sums FROM leadflow.rollup"
 					   " WHERE atom_id = $1 AND first_day >= $2 AND first_day <= $3 AND last_day <= $3",
 					   &args);
+	table = SPI_tuptable;
 	for (uint64 row = 1; row <= rows; row++)
 	{
-		ExpandedLeadset *day = DatumGetWritableLeadset(SpiDatum(row, 1, &isnull), CurrentMemoryContext);
+		ExpandedLeadset *day;
 
-		LeadsetUnion(leads, day);
+		CHECK_FOR_INTERRUPTS();
+		if (all->sums != NULL)
+		{
+			SumsAddKept(all->sums, SpiDatum(row, 1, &isnull), SpiDatum(row, 2, &isnull));
+			continue;
+		}
+		day = DatumGetWritableLeadset(SpiDatum(row, 1, &isnull), CurrentMemoryContext);
+		LeadsetUnion(all->leads, day);
 		LeadsetDelete(day);
 	}
+	SPI_freetuptable(table);
+}
+
+static void
+add_live_leads(Gathered *all, const char *records, SpiArgs *args)
+{
+	bool		isnull;
+
+	SpiRead(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
+	LeadsetUnion(all->leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+add_live_sums(Gathered *all, const char *records, SpiArgs *args)
+{
+	const char *value = all->shape->value;
+	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
+										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)", value),
+										records, all->shape->lead_column), args);
+
+	for (uint64 row = 1; row <= rows; row++)
+		SumsAdd(all->sums, SpiBigint(row, 1), SpiBigint(row, 2));
 	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Look up the records of times that are not kept; false when these are too many. */
 static bool
-add_live(const Atom *atom, const RollupShape *shape, const Clock *clock, int64 first, int64 last,
-		 ExpandedLeadset *leads)
+add_live(Gathered *all, int64 first, int64 last)
 {
+	const RollupShape *shape = all->shape;
 	int64		day = shape->time_type == DATEOID ? 1 : USECS_PER_DAY;
 	SpiArgs		args = {0};
-	bool		isnull;
+	char	   *records;
 
 	if (first > last)
 		return true;
@@ -167,72 +212,92 @@ add_live(const Atom *atom, const RollupShape *shape, const Clock *clock, int64 f
 		return false;
 	if ((last - first) / day >= MAX_LIVE_DAYS)
 		return false;
-	AddTimeArg(&args, clock->as_of);
-	AddTextArg(&args, clock->zone_name);
+	AddTimeArg(&args, all->clock->as_of);
+	AddTextArg(&args, all->clock->zone_name);
 	AddArg(&args, shape->time_type, TimeDatum(first, shape->time_type));
 	AddArg(&args, shape->time_type, TimeDatum(last, shape->time_type));
-	SpiRead(psprintf("select leadflow.leadset_agg(%s) from %s as r where r.%s >= 0"
-					 " and r.%s >= $3 and r.%s <= $4%s%s%s",
-					 shape->lead_id, atom->source->relation, shape->lead_column,
-					 shape->time_column, shape->time_column, shape->condition[0] ? " and (" : "",
-					 shape->condition, shape->condition[0] ? ")" : ""), &args);
-	LeadsetUnion(leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
-	SPI_freetuptable(SPI_tuptable);
+	records = psprintf(" from %s as r where r.%s >= 0 and r.%s >= $3 and r.%s <= $4%s%s%s",
+					   all->atom->source->relation, shape->lead_column, shape->time_column,
+					   shape->time_column, shape->condition[0] ? " and (" : "", shape->condition,
+					   shape->condition[0] ? ")" : "");
+	if (all->sums != NULL)
+		add_live_sums(all, records, &args);
+	else
+		add_live_leads(all, records, &args);
 	return true;
 }
 
-/* The leads with a record of these times, kept or not; NULL when too much is not. */
-static ExpandedLeadset *
-leads_by_day(const Atom *atom, const RollupShape *shape, const Clock *clock, const Ranges *times,
-			 const RollupSource *source, const RollupAtom *kept)
+/* Gather the records of these times, kept or not; false when too much is not. */
+static bool
+gather(Gathered *all, const Ranges *times)
 {
-	ExpandedLeadset *leads = LeadsetCreate(CurrentMemoryContext);
-	Oid			type = shape->time_type;
+	Oid			type = all->shape->time_type;
+	pg_tz	   *zone = all->clock->zone;
 
 	if (times->null)
-		add_kept(kept, DATEVAL_NOEND, DATEVAL_NOEND, leads);
+		add_kept(all, DATEVAL_NOEND, DATEVAL_NOEND);
 	for (int i = 0; i < times->n; i++)
 	{
 		const Range *range = &times->range[i];
+		int64		lowest = Max(range->first, LowestTime(type));
 		DateADT		first;
 		DateADT		last;
 
 		if (IsBeginning(range->first, type))
-			add_kept(kept, DATEVAL_NOBEGIN, DATEVAL_NOBEGIN, leads);
+			add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOBEGIN);
 		if (range->last < LowestTime(type))
 			continue;
-		CoveredDays(range, type, clock->zone, kept->sealed_through, source->folded_through,
+		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
 					&first, &last);
 		if (first > last)
 		{
-			if (!add_live(atom, shape, clock, Max(range->first, LowestTime(type)), range->last, leads))
-				return NULL;
+			if (!add_live(all, lowest, range->last))
+				return false;
 			continue;
 		}
-		add_kept(kept, first, last, leads);
-		if ((first > FIRST_DAY &&
-			 !add_live(atom, shape, clock, Max(range->first, LowestTime(type)),
-					   DayFirst(first, type, clock->zone) - 1, leads)) ||
-			!add_live(atom, shape, clock, DayFirst(last + 1, type, clock->zone), range->last, leads))
-			return NULL;
+		add_kept(all, first, last);
+		if ((first > FIRST_DAY && !add_live(all, lowest, DayFirst(first, type, zone) - 1)) ||
+			!add_live(all, DayFirst(last + 1, type, zone), range->last))
+			return false;
 	}
+	return true;
+}
+
+static ExpandedLeadset *
+provide_days(Gathered *all)
+{
+	ExpandedLeadset *leads;
+
+	all->leads = leads = LeadsetCreate(CurrentMemoryContext);
+	if (!gather(all, all->shape->times))
+		return NULL;
+	if (all->shape->without == NULL)
+		return leads;
+	all->leads = LeadsetCreate(CurrentMemoryContext);
+	if (!gather(all, all->shape->without))
+		return NULL;
+	LeadsetSubtract(leads, all->leads);
 	return leads;
 }
 
 static ExpandedLeadset *
-provide_days(const Atom *atom, const RollupShape *shape, const Clock *clock,
-			 const RollupSource *source, const RollupAtom *kept)
+provide_sums(Gathered *all)
 {
-	ExpandedLeadset *leads = leads_by_day(atom, shape, clock, shape->times, source, kept);
-	ExpandedLeadset *without;
+	ExpandedLeadset *leads = NULL;
 
-	if (leads == NULL || shape->without == NULL)
-		return leads;
-	without = leads_by_day(atom, shape, clock, shape->without, source, kept);
-	if (without == NULL)
-		return NULL;
-	LeadsetSubtract(leads, without);
+	all->sums = SumsCreate(CurrentMemoryContext);
+	if (gather(all, all->shape->times))
+		leads = SumsWithin(all->sums, all->shape->test);
+	SumsFree(all->sums);
 	return leads;
+}
+
+static ExpandedLeadset *
+provide_whole(Gathered *all)
+{
+	all->leads = LeadsetCreate(CurrentMemoryContext);
+	add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOEND);
+	return all->leads;
 }
 
 /* ---- all kinds ------------------------------------------------------------------------------ */
@@ -252,6 +317,7 @@ provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, co
 {
 	RollupSource source = {0};
 	RollupAtom	kept = {0};
+	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
 	ExpandedLeadset *doubtful;
 	ExpandedLeadset *leads;
 
@@ -262,13 +328,8 @@ provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, co
 	doubtful = doubtful_leads(source.source_id);
 	if (doubtful == NULL)
 		return NULL;
-	if (shape->kind == ROLLUP_WHOLE)
-	{
-		leads = LeadsetCreate(CurrentMemoryContext);
-		add_kept(&kept, DATEVAL_NOBEGIN, DATEVAL_NOEND, leads);
-	}
-	else
-		leads = provide_days(atom, shape, clock, &source, &kept);
+	leads = shape->kind == ROLLUP_DAYS ? provide_days(&all) :
+		shape->kind == ROLLUP_SUMS ? provide_sums(&all) : provide_whole(&all);
 	if (leads != NULL)
 		settle_doubts(atom, clock, leads, doubtful);
 	return leads;

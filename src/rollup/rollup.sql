@@ -25,6 +25,18 @@ CREATE FUNCTION leadflow.build_rollup_batch(at timestamptz DEFAULT now()) RETURN
 COMMENT ON FUNCTION leadflow.build_rollup_batch(timestamptz) IS
     'part of build_rollups: does the next piece of work; false when there is none';
 
+CREATE FUNCTION leadflow.verify_rollups(sample integer DEFAULT 20, older_than interval DEFAULT '0',
+    OUT relation regclass, OUT kind text, OUT condition text, OUT first_day date, OUT last_day date,
+    OUT wrong leadflow.leadset) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION leadflow.verify_rollups(integer, interval) IS
+    'computes a random day anew of the conditions that were verified longest ago, and longer ago than older_than; one row for each, with the leads about which what is kept was wrong: such a condition is reported and built anew';
+
+CREATE FUNCTION leadflow.forget_rollups() RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION leadflow.forget_rollups() IS
+    'part of rebuild_rollups: use nothing of what is kept any more';
+
 -- Each piece of work has a transaction of its own, so that an interrupt loses
 -- one at most: hence no SET clause, and every name qualified.
 CREATE PROCEDURE leadflow.build_rollups(at timestamptz DEFAULT now(), patience interval DEFAULT '10 seconds')
@@ -50,3 +62,17 @@ END
 $$;
 COMMENT ON PROCEDURE leadflow.build_rollups(timestamptz, interval) IS
     'bring what is kept of the conditions of saved segments and open lists up to date, in batches, as of an instant; waits no longer than patience for transactions that are in progress';
+
+CREATE PROCEDURE leadflow.rebuild_rollups(at timestamptz DEFAULT now(), patience interval DEFAULT '10 seconds')
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF leadflow.may_build_rollups() THEN
+        PERFORM leadflow.forget_rollups();
+        COMMIT;
+        CALL leadflow.build_rollups(rebuild_rollups.at, rebuild_rollups.patience);
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE leadflow.rebuild_rollups(timestamptz, interval) IS
+    'throw away what is kept of conditions and build it anew: after rows were changed past their triggers, or days by a new version of the time zone data';

@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS leadflow.rollup_atom (
     complete boolean NOT NULL DEFAULT false,
     newest timestamptz,
     built_at timestamptz,
+    verified_at timestamptz,
     faults integer NOT NULL DEFAULT 0,
     last_fault text
 );
@@ -55,6 +56,7 @@ COMMENT ON COLUMN leadflow.rollup_atom.sealed_through IS 'last local day that is
 COMMENT ON COLUMN leadflow.rollup_atom.complete IS 'has it been built up to a present day?';
 COMMENT ON COLUMN leadflow.rollup_atom.newest IS 'of leads regardless of time, the latest time one was created; it answers for no instant before that';
 COMMENT ON COLUMN leadflow.rollup_atom.built_at IS 'when it was last added to';
+COMMENT ON COLUMN leadflow.rollup_atom.verified_at IS 'when verify_rollups() last looked at it';
 COMMENT ON COLUMN leadflow.rollup_atom.faults IS 'how often verify_rollups() found a difference';
 COMMENT ON COLUMN leadflow.rollup_atom.last_fault IS 'the last of them';
 CREATE UNIQUE INDEX IF NOT EXISTS rollup_atom_condition ON leadflow.rollup_atom (source_id, kind, md5(value || '|' || condition));
@@ -64,7 +66,7 @@ CREATE TABLE IF NOT EXISTS leadflow.rollup (
     first_day date NOT NULL,
     last_day date NOT NULL,
     leads leadflow.leadset NOT NULL,
-    sums bigint[],
+    sums bytea,
     PRIMARY KEY (atom_id, first_day)
 );
 COMMENT ON TABLE leadflow.rollup IS 'the leads of a condition by local day (日別集計)';
@@ -72,7 +74,10 @@ COMMENT ON COLUMN leadflow.rollup.atom_id IS 'the condition';
 COMMENT ON COLUMN leadflow.rollup.first_day IS 'first day; infinity: records without an event time, -infinity: records of that time; a day without leads has no row';
 COMMENT ON COLUMN leadflow.rollup.last_day IS 'last day: another one where days are folded into one';
 COMMENT ON COLUMN leadflow.rollup.leads IS 'the leads';
-COMMENT ON COLUMN leadflow.rollup.sums IS 'of sums, those of the leads, in their order';
+COMMENT ON COLUMN leadflow.rollup.sums IS 'of sums, those of the leads, in their order: bytes of each, then each, lowest byte first';
+
+-- numbers of a byte or two each hardly get smaller
+ALTER TABLE leadflow.rollup ALTER sums SET STORAGE EXTERNAL;
 
 CREATE TABLE IF NOT EXISTS leadflow.rollup_dirty (
     dirty_id bigserial PRIMARY KEY,

@@ -183,6 +183,33 @@ shape_extreme(const BoundNode *node, const Clock *clock, RollupShape *shape)
 	return true;
 }
 
+/* A count or sum of what fits into 64 bits. */
+static bool
+shape_sum(const Atom *atom, const Clock *clock, RollupShape *shape)
+{
+	const BoundNode *node = atom->node;
+	const SourceField *field = node->field;
+	char	   *known = field ? psprintf("r.%s is not null", field->column) : NULL;
+
+	if (node->function == SEGMENT_SUM)
+	{
+		if (field->base_type != INT2OID && field->base_type != INT4OID)
+			return false;
+		shape->value = psprintf("r.%s", field->column);
+	}
+	else if (known != NULL)
+		shape->condition = shape->condition[0] == '\0' ? known :
+			psprintf("(%s) and %s", shape->condition, known);
+	shape->kind = ROLLUP_SUMS;
+	shape->test = TestRanges(node->test, INT8OID, clock);
+	if (shape->test == NULL)
+		return false;
+	if (atom->fails)
+		shape->test = RangesComplement(shape->test);
+	/* leads without records have no sum to be kept */
+	return !RangesContain(shape->test, 0);
+}
+
 static bool
 shape_aggregate(const Atom *atom, const Clock *clock, RollupShape *shape)
 {
@@ -193,7 +220,8 @@ shape_aggregate(const Atom *atom, const Clock *clock, RollupShape *shape)
 		return false;
 	if (node->function == SEGMENT_MIN || node->function == SEGMENT_MAX)
 		return field == node->source->time && shape_extreme(node, clock, shape);
-	return false;
+	return (node->function == SEGMENT_COUNT || node->function == SEGMENT_SUM) &&
+		shape_sum(atom, clock, shape);
 }
 
 /* Leads whatever the time: where records have no time, or are the leads themselves. */

@@ -18,6 +18,9 @@
 /* Conditions that are read in one pass. */
 #define MAX_COLUMNS	200
 
+/* Rows of sums that are fetched at a time. */
+#define FETCH_ROWS	10000
+
 /* Marks that are worked off in one go. */
 #define MAX_MARKS	5000
 
@@ -26,29 +29,82 @@
 
 /* ---- rows of rollup ----------------------------------------------------------------------- */
 
-ExpandedLeadset *
-GetKept(int64 atom_id, DateADT first_day)
+Content
+MakeContent(const RollupAtom *atom)
 {
-	SpiArgs		args = {0};
-	ExpandedLeadset *leads;
-	bool		isnull;
+	Content		content = {0};
 
-	AddBigintArg(&args, atom_id);
-	AddArg(&args, DATEOID, DateADTGetDatum(first_day));
-	/* what this batch has written counts as well */
-	if (SpiRun("SELECT leads FROM leadflow.rollup WHERE atom_id = $1 AND first_day = $2", &args) == 0)
-		return LeadsetCreate(CurrentMemoryContext);
-	leads = DatumGetWritableLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext);
-	SPI_freetuptable(SPI_tuptable);
-	return leads;
+	if (atom->kind == ROLLUP_SUMS)
+		content.sums = SumsCreate(CurrentMemoryContext);
+	else
+		content.leads = LeadsetCreate(CurrentMemoryContext);
+	return content;
 }
 
 void
-PutKept(int64 atom_id, Tile tile, ExpandedLeadset *leads)
+FreeContent(Content *content)
+{
+	if (content->sums != NULL)
+		SumsFree(content->sums);
+	if (content->leads != NULL)
+		LeadsetDelete(content->leads);
+	content->sums = NULL;
+	content->leads = NULL;
+}
+
+void
+DropLeads(Content *content, ExpandedLeadset *leads)
+{
+	if (content->sums != NULL)
+		SumsDrop(content->sums, leads);
+	else
+		LeadsetSubtract(content->leads, leads);
+}
+
+void
+AddContent(Content *content, const Content *other)
+{
+	ExpandedLeadset *leads;
+	Datum		numbers;
+
+	if (content->sums == NULL)
+	{
+		LeadsetUnion(content->leads, other->leads);
+		return;
+	}
+	leads = SumsToKeep(other->sums, &numbers);
+	SumsAddKept(content->sums, LeadsetGetDatum(leads), numbers);
+	LeadsetDelete(leads);
+}
+
+void
+AddKept(Content *content, const RollupAtom *atom, DateADT first_day)
 {
 	SpiArgs		args = {0};
+	bool		isnull;
 
-	AddBigintArg(&args, atom_id);
+	AddBigintArg(&args, atom->atom_id);
+	AddArg(&args, DATEOID, DateADTGetDatum(first_day));
+	/* what this batch has written counts as well */
+	if (SpiRun("SELECT leads, sums FROM leadflow.rollup WHERE atom_id = $1 AND first_day = $2", &args) == 0)
+		return;
+	if (content->sums != NULL)
+		SumsAddKept(content->sums, SpiDatum(1, 1, &isnull), SpiDatum(1, 2, &isnull));
+	else
+		LeadsetUnion(content->leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+void
+PutKept(const RollupAtom *atom, Tile tile, Content *content)
+{
+	SpiArgs		args = {0};
+	ExpandedLeadset *leads = content->leads;
+	Datum		numbers = (Datum) 0;
+
+	if (content->sums != NULL)
+		leads = SumsToKeep(content->sums, &numbers);
+	AddBigintArg(&args, atom->atom_id);
 	AddArg(&args, DATEOID, DateADTGetDatum(tile.first));
 	if (ExpandedLeadsetCardinality(leads) == 0)
 	{
@@ -57,9 +113,13 @@ PutKept(int64 atom_id, Tile tile, ExpandedLeadset *leads)
 	}
 	AddArg(&args, DATEOID, DateADTGetDatum(tile.last));
 	AddArg(&args, LeadflowType("leadset"), LeadsetGetDatum(leads));
-	SpiRun("INSERT INTO leadflow.rollup AS r (atom_id, first_day, last_day, leads)"
-		   " VALUES ($1, $2, $3, $4) ON CONFLICT (atom_id, first_day) DO UPDATE"
-		   " SET last_day = excluded.last_day, leads = excluded.leads", &args);
+	if (content->sums != NULL)
+		AddArg(&args, BYTEAOID, numbers);
+	else
+		AddNullArg(&args, BYTEAOID);
+	SpiRun("INSERT INTO leadflow.rollup AS r (atom_id, first_day, last_day, leads, sums)"
+		   " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (atom_id, first_day) DO UPDATE"
+		   " SET last_day = excluded.last_day, leads = excluded.leads, sums = excluded.sums", &args);
 }
 
 /* ---- reading records ------------------------------------------------------------------------- */
@@ -84,93 +144,183 @@ tile_bounds(const RollupSource *source, const Tile *tiles, int ntiles)
 	return PointerGetDatum(construct_array(bounds, ntiles * 2, source->time_type, length, byval, align));
 }
 
-/* The pass for some atoms over the records of some tiles. */
+/* The records of the tiles, as a FROM clause, and what it takes. */
+static char *
+tile_records(const RollupSource *source, const Tile *tiles, int ntiles, Datum among, SpiArgs *args)
+{
+	StringInfoData sql;
+	const char *time = source->time_column;
+
+	AddTimeArg(args, 0);
+	AddTextArg(args, source->zone_name);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, " from %s as r where r.%s >= 0", source->relation_name, source->lead_column);
+	if (DATE_IS_NOBEGIN(tiles[0].first))
+		appendStringInfo(&sql, " and r.%s = '-infinity'", time);
+	else if (DATE_IS_NOEND(tiles[0].first))
+		appendStringInfo(&sql, " and r.%s is null", time);
+	else
+	{
+		AddArg(args, get_array_type(source->time_type), tile_bounds(source, tiles, ntiles));
+		AddArg(args, source->time_type,
+			   TimeDatum(DayFirst(tiles[0].first, source->time_type, source->zone), source->time_type));
+		AddArg(args, source->time_type,
+			   TimeDatum(DayFirst(tiles[ntiles - 1].last + 1, source->time_type, source->zone),
+						 source->time_type));
+		appendStringInfo(&sql, " and r.%s >= $4 and r.%s < $5", time, time);
+	}
+	if (DatumGetPointer(among) != NULL)
+	{
+		AddArg(args, INT8ARRAYOID, among);
+		appendStringInfo(&sql, " and r.%s = any($%d)", source->lead_column, args->n);
+	}
+	return sql.data;
+}
+
+/* Which bucket a record is in. */
+static char *
+tile_bucket(const RollupSource *source, const Tile *tiles)
+{
+	return DATE_NOT_FINITE(tiles[0].first) ? "1" : psprintf("width_bucket(r.%s, $3)", source->time_column);
+}
+
 static void
-read_some(const RollupSource *source, const List *atoms, const Tile *tiles, int ntiles, Datum among,
-		  ExpandedLeadset **leads)
+put_filter(StringInfo sql, const RollupAtom *atom)
+{
+	if (atom->condition[0] != '\0')
+		appendStringInfo(sql, " filter (where %s)", atom->condition);
+}
+
+/* One pass for some atoms whose leads are kept. */
+static void
+read_leads(const RollupSource *source, const List *atoms, const Tile *tiles, int ntiles, Datum among,
+		   Content **contents)
 {
 	SpiArgs		args = {0};
+	char	   *records = tile_records(source, tiles, ntiles, among, &args);
 	StringInfoData sql;
 	ListCell   *lc;
 	SPITupleTable *table;
 	uint64		rows;
-	bool		undated = DATE_NOT_FINITE(tiles[0].first);
 
-	AddTimeArg(&args, 0);
-	AddTextArg(&args, source->zone_name);
 	initStringInfo(&sql);
-	if (undated)
-		appendStringInfoString(&sql, "select 1");
-	else
-	{
-		AddArg(&args, get_array_type(source->time_type), tile_bounds(source, tiles, ntiles));
-		AddArg(&args, source->time_type,
-			   TimeDatum(DayFirst(tiles[0].first, source->time_type, source->zone), source->time_type));
-		AddArg(&args, source->time_type,
-			   TimeDatum(DayFirst(tiles[ntiles - 1].last + 1, source->time_type, source->zone),
-						 source->time_type));
-		appendStringInfo(&sql, "select width_bucket(r.%s, $3)", source->time_column);
-	}
+	appendStringInfo(&sql, "select %s", tile_bucket(source, tiles));
 	foreach(lc, atoms)
 	{
-		const RollupAtom *atom = lfirst(lc);
-
 		appendStringInfo(&sql, ", leadflow.leadset_agg(%s)", source->lead_id);
-		if (atom->condition[0] != '\0')
-			appendStringInfo(&sql, " filter (where %s)", atom->condition);
+		put_filter(&sql, lfirst(lc));
 	}
-	appendStringInfo(&sql, " from %s as r where r.%s >= 0", source->relation_name, source->lead_column);
-	if (!undated)
-		appendStringInfo(&sql, " and r.%s >= $4 and r.%s < $5", source->time_column, source->time_column);
-	else if (tiles[0].first == DATEVAL_NOBEGIN)
-		appendStringInfo(&sql, " and r.%s = '-infinity'", source->time_column);
-	else
-		appendStringInfo(&sql, " and r.%s is null", source->time_column);
-	if (DatumGetPointer(among) != NULL)
-	{
-		AddArg(&args, INT8ARRAYOID, among);
-		appendStringInfo(&sql, " and r.%s = any($%d)", source->lead_column, args.n);
-	}
-	if (!undated)
-		appendStringInfoString(&sql, " group by 1");
+	appendStringInfo(&sql, "%s group by 1", records);
 
 	rows = SpiRead(sql.data, &args);
 	table = SPI_tuptable;
-	for (uint64 row = 0; row < rows; row++)
+	for (uint64 row = 1; row <= rows; row++)
 	{
 		bool		isnull;
-		int			bucket = DatumGetInt32(SPI_getbinval(table->vals[row], table->tupdesc, 1, &isnull));
+		int			bucket = DatumGetInt32(SpiDatum(row, 1, &isnull));
 
+		CHECK_FOR_INTERRUPTS();
 		if (bucket % 2 == 0)
 			continue;
 		foreach(lc, atoms)
 		{
 			int			i = foreach_current_index(lc);
-			ExpandedLeadset **tile = &leads[i * ntiles + bucket / 2];
+			Content    *content = &contents[i][bucket / 2];
 
-			*tile = DatumGetWritableLeadset(SPI_getbinval(table->vals[row], table->tupdesc, i + 2, &isnull),
-											CurrentMemoryContext);
+			FreeContent(content);
+			content->leads = DatumGetWritableLeadset(SpiDatum(row, i + 2, &isnull), CurrentMemoryContext);
 		}
 	}
 	SPI_freetuptable(table);
 }
 
-ExpandedLeadset **
+/* One pass for some atoms whose sums are kept: a row for each lead and tile, so with a cursor. */
+static void
+read_sums(const RollupSource *source, const List *atoms, const Tile *tiles, int ntiles, Datum among,
+		  Content **contents)
+{
+	SpiArgs		args = {0};
+	char	   *records = tile_records(source, tiles, ntiles, among, &args);
+	StringInfoData sql;
+	ListCell   *lc;
+	Portal		cursor;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "select %s, %s", tile_bucket(source, tiles), source->lead_id);
+	foreach(lc, atoms)
+	{
+		const RollupAtom *atom = lfirst(lc);
+
+		if (atom->value[0] == '\0')
+			appendStringInfoString(&sql, ", count(*)");
+		else
+			appendStringInfo(&sql, ", sum(%s)", atom->value);
+		put_filter(&sql, atom);
+	}
+	appendStringInfo(&sql, "%s group by 1, 2", records);
+
+	cursor = SPI_cursor_open_with_args(NULL, sql.data, args.n, args.types, args.values, args.nulls, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(cursor, true, FETCH_ROWS);
+		if (SPI_processed == 0)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		for (uint64 row = 1; row <= SPI_processed; row++)
+		{
+			bool		isnull;
+			int			bucket = DatumGetInt32(SpiDatum(row, 1, &isnull));
+			int64		lead = SpiBigint(row, 2);
+
+			if (bucket % 2 == 0)
+				continue;
+			foreach(lc, atoms)
+			{
+				int64		number = SpiBigint(row, foreach_current_index(lc) + 3);
+
+				if (number != 0)
+					SumsAdd(contents[foreach_current_index(lc)][bucket / 2].sums, lead, number);
+			}
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(cursor);
+}
+
+Content *
 ReadTiles(const RollupSource *source, const List *atoms, const Tile *tiles, int ntiles, Datum among)
 {
-	int			natoms = list_length(atoms);
-	ExpandedLeadset **leads = palloc0(Max(natoms * ntiles, 1) * sizeof(ExpandedLeadset *));
+	Content    *contents = palloc0(Max(list_length(atoms) * ntiles, 1) * sizeof(Content));
 
-	for (int i = 0; i < natoms; i += MAX_COLUMNS)
+	for (RollupKind kind = ROLLUP_DAYS; kind <= ROLLUP_SUMS; kind++)
 	{
-		List	   *some = list_truncate(list_copy_tail(atoms, i), MAX_COLUMNS);
+		List	   *some = NIL;
+		Content    *of_some[MAX_COLUMNS];
+		ListCell   *lc;
 
-		read_some(source, some, tiles, ntiles, among, leads + i * ntiles);
+		foreach(lc, atoms)
+		{
+			RollupAtom *atom = lfirst(lc);
+			Content    *of_atom = contents + foreach_current_index(lc) * ntiles;
+
+			if (atom->kind == kind)
+			{
+				for (int i = 0; i < ntiles; i++)
+					of_atom[i] = MakeContent(atom);
+				of_some[list_length(some)] = of_atom;
+				some = lappend(some, atom);
+			}
+			if (list_length(some) == MAX_COLUMNS || (some != NIL && lnext(atoms, lc) == NULL))
+			{
+				if (kind == ROLLUP_DAYS)
+					read_leads(source, some, tiles, ntiles, among, of_some);
+				else
+					read_sums(source, some, tiles, ntiles, among, of_some);
+				some = NIL;
+			}
+		}
 	}
-	for (int i = 0; i < natoms * ntiles; i++)
-		if (leads[i] == NULL)
-			leads[i] = LeadsetCreate(CurrentMemoryContext);
-	return leads;
+	return contents;
 }
 
 /* ---- leads whatever the time -------------------------------------------------------------------- */
@@ -188,28 +338,26 @@ ReadWhole(const RollupAtom *atom, const RollupSource *source, Datum among)
 }
 
 void
-PutWhole(const RollupAtom *atom, const RollupSource *source, ExpandedLeadset *leads, Datum among)
+PutWhole(const RollupAtom *atom, ExpandedLeadset *leads, Datum among)
 {
 	static const Tile whole = {DATEVAL_NOBEGIN, DATEVAL_NOEND};
+	Content		content = {.leads = leads};
 	SpiArgs		args = {0};
+	SpiArgs		these = {0};
+	bool		isnull;
+	Datum		newest;
 
-	PutKept(atom->atom_id, whole, leads);
-	AddBigintArg(&args, atom->atom_id);
+	PutKept(atom, whole, &content);
 	if (DatumGetPointer(among) == NULL)
 		SpiRead("SELECT max(created_at) FROM leadflow.lead", NULL);
 	else
 	{
-		SpiArgs		these = {0};
-
 		AddArg(&these, INT8ARRAYOID, among);
 		SpiRead("SELECT max(created_at) FROM leadflow.lead WHERE lead_id = any($1)", &these);
 	}
-	{
-		bool		isnull;
-		Datum		newest = SpiDatum(1, 1, &isnull);
-
-		AddTimeArg(&args, isnull ? DT_NOBEGIN : Max(DatumGetTimestampTz(newest), atom->newest));
-	}
+	newest = SpiDatum(1, 1, &isnull);
+	AddBigintArg(&args, atom->atom_id);
+	AddTimeArg(&args, isnull ? DT_NOBEGIN : DatumGetTimestampTz(newest));
 	SpiRun("UPDATE leadflow.rollup_atom SET complete = true, built_at = clock_timestamp(),"
 		   " newest = CASE WHEN newest > $2 THEN newest ELSE $2 END WHERE atom_id = $1", &args);
 }
@@ -217,23 +365,22 @@ PutWhole(const RollupAtom *atom, const RollupSource *source, ExpandedLeadset *le
 static void
 repair_whole(const RollupSource *source, const RollupAtom *atom, ExpandedLeadset *written)
 {
-	ExpandedLeadset *leads;
-	Datum		among = (Datum) 0;
+	Content		content;
+	Datum		among;
 
 	if (!atom->complete)
 		return;
-	if (ExpandedLeadsetCardinality(written) <= MAX_LEADS)
-		among = LeadsArray(written);
-	leads = ReadWhole(atom, source, among);
-	if (DatumGetPointer(among) != NULL)
+	if (ExpandedLeadsetCardinality(written) > MAX_LEADS)
 	{
-		ExpandedLeadset *kept = GetKept(atom->atom_id, DATEVAL_NOBEGIN);
-
-		LeadsetSubtract(kept, written);
-		LeadsetUnion(kept, leads);
-		leads = kept;
+		PutWhole(atom, ReadWhole(atom, source, (Datum) 0), (Datum) 0);
+		return;
 	}
-	PutWhole(atom, source, leads, among);
+	content = MakeContent(atom);
+	AddKept(&content, atom, DATEVAL_NOBEGIN);
+	among = LeadsArray(written);
+	LeadsetSubtract(content.leads, written);
+	LeadsetUnion(content.leads, ReadWhole(atom, source, among));
+	PutWhole(atom, content.leads, among);
 }
 
 /* ---- days that were written to --------------------------------------------------------------------- */
@@ -333,39 +480,37 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 	bool		few = ExpandedLeadsetCardinality(marks->leads) <= MAX_LEADS;
 	int			ntiles = list_length(tiles);
 	Tile	   *array = palloc(Max(ntiles, 1) * sizeof(Tile));
-	ExpandedLeadset **leads;
+	Content    *contents;
 	ListCell   *lc;
 
 	if (ntiles == 0 || atoms == NIL)
 		return;
 	foreach(lc, tiles)
 		array[foreach_current_index(lc)] = *(Tile *) lfirst(lc);
-	leads = ReadTiles(source, atoms, array, ntiles, few ? LeadsArray(marks->leads) : (Datum) 0);
+	contents = ReadTiles(source, atoms, array, ntiles, few ? LeadsArray(marks->leads) : (Datum) 0);
 	foreach(lc, atoms)
 	{
 		const RollupAtom *atom = lfirst(lc);
 
 		for (int i = 0; i < ntiles; i++)
 		{
-			ExpandedLeadset *now = leads[foreach_current_index(lc) * ntiles + i];
+			Content    *now = &contents[foreach_current_index(lc) * ntiles + i];
+			Content		kept = MakeContent(atom);
 
 			CHECK_FOR_INTERRUPTS();
 			/* of days that are not kept yet there is nothing to mend */
-			if (DATE_IS_NOBEGIN(array[i].first) || DATE_IS_NOEND(array[i].first) ||
-				array[i].last <= atom->sealed_through)
+			if (DATE_NOT_FINITE(array[i].first) || array[i].last <= atom->sealed_through)
 			{
 				if (few)
 				{
-					ExpandedLeadset *kept = GetKept(atom->atom_id, array[i].first);
-
-					LeadsetSubtract(kept, marks->leads);
-					LeadsetUnion(kept, now);
-					LeadsetDelete(now);
-					now = kept;
+					AddKept(&kept, atom, array[i].first);
+					DropLeads(&kept, marks->leads);
 				}
-				PutKept(atom->atom_id, array[i], now);
+				AddContent(&kept, now);
+				PutKept(atom, array[i], &kept);
 			}
-			LeadsetDelete(now);
+			FreeContent(now);
+			FreeContent(&kept);
 		}
 	}
 }

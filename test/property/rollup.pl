@@ -186,6 +186,8 @@ diag(substr($err, 0, 4000)) if $err =~ /ERROR|WARNING/;
 my ($ran, $differ, $known, $others) = split /\|/, psql('SELECT * FROM tally');
 is($ran, $steps, "$steps steps were checked");
 is($differ, 0, 'evaluation gives the same with rollups and without');
+note psql("SELECT string_agg(e.part || ': ' || e.way, E'\n') FROM trial AS t JOIN leadflow.saved_segment AS s USING (name), leadflow.explain_segment(s.segment, now(), t.zone) AS e WHERE e.way <> 'known'");
+is(psql("SELECT count(*) FROM leadflow.verify_rollups(1000000) WHERE wrong OPERATOR(leadflow.<>) '{}'"), '0', 'verify_rollups() finds no fault');
 note "$known conditions known, $others read";
 cmp_ok($known, '>', $others, 'most conditions were kept');
 
