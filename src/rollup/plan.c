@@ -495,11 +495,17 @@ plan_sources(const List *shapes, TimestampTz at)
 Datum
 plan_rollups(PG_FUNCTION_ARGS)
 {
-	TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
+	/* days to come are not kept: every write of the present would have to be marked */
+	TimestampTz at = Min(PG_GETARG_TIMESTAMPTZ(0), GetCurrentTimestamp());
 	SpiFrame	frame = EnterSpi(true);
 	List	   *shapes;
 	int64		atoms;
 
+	if (TIMESTAMP_NOT_FINITE(at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the time to build rollups as of must be finite"),
+				 errhint("Leave it out to build them as of now.")));
 	TakeTurn("plan_rollups");
 	PushFreshSnapshot();
 	shapes = wanted_shapes(at);

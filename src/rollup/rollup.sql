@@ -20,9 +20,9 @@ CREATE FUNCTION leadflow.settle_rollups() RETURNS boolean
 COMMENT ON FUNCTION leadflow.settle_rollups() IS
     'part of build_rollups: have all transactions ended that may have written unmarked to days about to be kept?';
 
-CREATE FUNCTION leadflow.build_rollup_batch(at timestamptz DEFAULT now()) RETURNS boolean
+CREATE FUNCTION leadflow.build_rollup_batch() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION leadflow.build_rollup_batch(timestamptz) IS
+COMMENT ON FUNCTION leadflow.build_rollup_batch() IS
     'part of build_rollups: does the next piece of work; false when there is none';
 
 CREATE FUNCTION leadflow.verify_rollups(sample integer DEFAULT 20, older_than interval DEFAULT '0',
@@ -53,7 +53,7 @@ BEGIN
             PERFORM pg_catalog.pg_sleep(0.02);
         END LOOP;
         COMMIT;
-        WHILE leadflow.build_rollup_batch(build_rollups.at) LOOP
+        WHILE leadflow.build_rollup_batch() LOOP
             COMMIT;
         END LOOP;
         COMMIT;

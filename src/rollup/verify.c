@@ -125,16 +125,16 @@ static void
 note_fault(const RollupSource *source, const RollupAtom *atom, Tile tile, ExpandedLeadset *wrong)
 {
 	SpiArgs		args = {0};
-	char	   *days = tile.first == tile.last ?
-		DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(tile.first))) :
-		psprintf("the days through %s", DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(tile.last))));
-	char	   *fault = psprintf("%s: " INT64_FORMAT " leads differ", days, ExpandedLeadsetCardinality(wrong));
+	char	   *day = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(tile.last)));
+	char	   *days = atom->kind == ROLLUP_WHOLE ? "" : tile.first == tile.last ?
+		psprintf(" on %s", day) : psprintf(" through %s", day);
+	char	   *fault = psprintf(INT64_FORMAT " leads differ%s", ExpandedLeadsetCardinality(wrong), days);
 
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("what was kept of \"%s\" on %s did not agree with its records", atom->condition,
 					source->relation_name),
-			 errdetail("Of %s.", fault),
+			 errdetail("%s.", fault),
 			 errhint("It is not used any more and is built anew. The rows must have been changed past their triggers.")));
 	AddBigintArg(&args, atom->atom_id);
 	AddTextArg(&args, fault);

@@ -23,22 +23,22 @@ sub psql { return $node->safe_psql($db, encode_utf8(shift)); }
 # One table under sources with an event time of each type, and with none; and what
 # the shipped tables hold.
 psql(<<'SQL');
-CREATE TABLE event (id serial PRIMARY KEY, lead_id int, at timestamptz, d date, ts timestamp NOT NULL DEFAULT '2026-01-01',
+CREATE TABLE event (id serial PRIMARY KEY, lead_id int, at timestamptz, d date, ts timestamp NOT NULL DEFAULT '2020-01-01',
     n int, big bigint, t text, b boolean);
 CREATE INDEX ON event (at); CREATE INDEX ON event (lead_id);
 SELECT leadflow.register_source('at', 'event', 'lead_id', 'id', 'at');
 SELECT leadflow.register_source('day', 'event', 'lead_id', 'id', 'd');
 SELECT leadflow.register_source('local', 'event', 'lead_id', 'id', 'ts');
 SELECT leadflow.register_source('none', 'event', 'lead_id');
-INSERT INTO leadflow.lead (email, created_at) SELECT 'l' || i, '2025-12-01' FROM generate_series(1, 40) AS i;
+INSERT INTO leadflow.lead (email, created_at) SELECT 'l' || i, '2019-12-01' FROM generate_series(1, 40) AS i;
 CREATE TABLE trial (name text PRIMARY KEY, zone text);
 SQL
 
 my @rows = ('n >= 3', 'b', "t = 'x'", 'not b', 'n <> 2 or t is null', "t contains 'y' and n < 5", 'big between 1 and 4');
 my @windows = ('TIME within 7 days', 'TIME within 30 days', 'TIME within 2 months', 'TIME at least 20 days ago',
     'TIME more than 3 weeks ago', 'TIME between 5 and 12 days ago', 'TIME in last week', 'TIME in this month', 'TIME today',
-    'TIME 4 days ago', "TIME >= '2026-02-01'", "TIME before '2026-01-15'", 'TIME is null', 'TIME less than 10 days ago',
-    'not TIME within 10 days', "TIME between '2026-01-10' and '2026-02-20'");
+    'TIME 4 days ago', "TIME >= '2020-02-01'", "TIME before '2020-01-15'", 'TIME is null', 'TIME less than 10 days ago',
+    'not TIME within 10 days', "TIME between '2020-01-10' and '2020-02-20'");
 my %time = (at => 'at', day => 'd', local => 'ts', none => undef);
 
 sub pick { return $_[ int(rand(@_)) ]; }
@@ -124,15 +124,15 @@ sub moment
     return 'NULL' if rand() < 0.05;
     my $ago = rand() < 0.7 ? rand(3) : rand() < 0.9 ? rand(90) : rand(900);
     # now and then the very first or last instant of a day somewhere
-    return sprintf "timestamptz '2026-01-01 %s' + interval '%d days'", pick('00:00+09', '23:59:59.999999+09', '00:00-05', '00:00-01'), $days - $ago if rand() < 0.2;
-    return sprintf "timestamptz '2026-01-01 00:00Z' + interval '%.4f days'", $days - $ago + (rand() < 0.05 ? 3 : 0);
+    return sprintf "timestamptz '2020-01-01 %s' + interval '%d days'", pick('00:00+09', '23:59:59.999999+09', '00:00-05', '00:00-01'), $days - $ago if rand() < 0.2;
+    return sprintf "timestamptz '2020-01-01 00:00Z' + interval '%.4f days'", $days - $ago + (rand() < 0.05 ? 3 : 0);
 }
 
 sub values_of
 {
     my ($days) = @_;
     my ($at, $ts) = (moment($days), moment($days));
-    $ts = "'2026-01-05'" if $ts eq 'NULL';
+    $ts = "'2020-01-05'" if $ts eq 'NULL';
     return sprintf '%s, %s, (%s)::date, (%s)::timestamp, %s, %s, %s, %s', rand() < 0.03 ? pick('NULL', '-1') : 1 + int(rand(40)), $at, moment($days), $ts,
         pick(0 .. 6, 'NULL', -2), pick(0 .. 6, 'NULL'), pick("'x'", "'Yy'", 'NULL'), pick('true', 'false', 'NULL');
 }
@@ -149,7 +149,7 @@ sub write_records
     elsif ($kind < 0.82) { say_sql('DELETE FROM event WHERE lead_id = ' . (1 + int(rand(40))) . ';'); }
     elsif ($kind < 0.825) { say_sql('TRUNCATE event;'); }
     elsif ($kind < 0.9) { say_sql('UPDATE leadflow.lead SET ' . pick('competitor = not competitor', "email = nullif(email, 'l3')", 'employees = 10 - coalesce(employees, 0)', 'deleted_at = now()', 'deleted_at = NULL') . ' WHERE lead_id = ' . (1 + int(rand(40))) . ';'); }
-    elsif ($kind < 0.92) { say_sql(sprintf "INSERT INTO leadflow.lead (email, created_at) VALUES (NULL, timestamptz '2026-01-01' + interval '%.3f days');", $days - 1 + rand(1.2)); }
+    elsif ($kind < 0.92) { say_sql(sprintf "INSERT INTO leadflow.lead (email, created_at) VALUES (NULL, timestamptz '2020-01-01' + interval '%.3f days');", $days - 1 + rand(1.2)); }
     elsif ($kind < 0.95) { say_sql("BEGIN; SAVEPOINT a; INSERT INTO event $columns VALUES (" . values_of($days) . '); ROLLBACK TO a; UPDATE event SET n = 4 WHERE lead_id = ' . (1 + int(rand(40))) . '; ' . pick('COMMIT', 'ROLLBACK') . ';'); }
     elsif ($kind < 0.97) { say_sql("SET session_replication_role = replica; INSERT INTO event $columns VALUES (" . values_of($days) . '); RESET session_replication_role;'); }
     elsif ($kind < 0.975) { say_sql('ALTER TABLE event DISABLE TRIGGER ALL; UPDATE event SET n = 5 WHERE id % 7 = 1; ALTER TABLE event ENABLE TRIGGER ALL;'); }
@@ -163,20 +163,21 @@ for my $step (1 .. $steps)
 {
     $days += rand() < 0.05 ? rand(20) : rand(0.3);
     write_records($days) for 1 .. int(rand(3));
-    my $at = sprintf "timestamptz '2026-01-01 00:00Z' + interval '%.4f days'", $days;
+    my $at = sprintf "timestamptz '2020-01-01 00:00Z' + interval '%.4f days'", $days;
     if (rand() < 0.25) { say_sql("CALL leadflow.build_rollups($at);"); }
     elsif (rand() < 0.1) { say_sql("SELECT leadflow.plan_rollups($at);"); }
     elsif (rand() < 0.1) { say_sql('SELECT leadflow.settle_rollups();'); }
-    elsif (rand() < 0.2) { say_sql("SELECT leadflow.build_rollup_batch($at);"); }
+    elsif (rand() < 0.2) { say_sql("SELECT leadflow.build_rollup_batch();"); }
     if (rand() < 0.03) { save(); }
     if (rand() < 0.02) { my $gone = 1 + int(rand($names)); say_sql("DELETE FROM trial WHERE name = 's$gone'; DELETE FROM leadflow.list WHERE name = 's$gone'; DELETE FROM leadflow.saved_segment WHERE name = 's$gone';"); }
     $at .= sprintf " + interval '%.3f days'", rand(20) - 15 if rand() < 0.2;
     say_sql("CALL check_all($at);");
 }
-say_sql(<<'SQL');
-CALL leadflow.build_rollups(now());
+my $end = sprintf "timestamptz '2020-01-02 00:00Z' + interval '%.4f days'", $days;
+say_sql(<<"SQL");
+CALL leadflow.build_rollups($end);
 UPDATE tally SET (known, others) = (SELECT count(*) FILTER (WHERE e.way = 'known'), count(*) FILTER (WHERE e.way <> 'known')
-    FROM trial AS t JOIN leadflow.saved_segment AS s USING (name), leadflow.explain_segment(s.segment, now(), t.zone) AS e);
+    FROM trial AS t JOIN leadflow.saved_segment AS s USING (name), leadflow.explain_segment(s.segment, $end, t.zone) AS e);
 SQL
 
 my ($out, $err) = ('', '');
@@ -186,7 +187,6 @@ diag(substr($err, 0, 4000)) if $err =~ /ERROR|WARNING/;
 my ($ran, $differ, $known, $others) = split /\|/, psql('SELECT * FROM tally');
 is($ran, $steps, "$steps steps were checked");
 is($differ, 0, 'evaluation gives the same with rollups and without');
-note psql("SELECT string_agg(e.part || ': ' || e.way, E'\n') FROM trial AS t JOIN leadflow.saved_segment AS s USING (name), leadflow.explain_segment(s.segment, now(), t.zone) AS e WHERE e.way <> 'known'");
 is(psql("SELECT count(*) FROM leadflow.verify_rollups(1000000) WHERE wrong OPERATOR(leadflow.<>) '{}'"), '0', 'verify_rollups() finds no fault');
 note "$known conditions known, $others read";
 cmp_ok($known, '>', $others, 'most conditions were kept');
