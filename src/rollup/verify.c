@@ -126,9 +126,10 @@ note_fault(const RollupSource *source, const RollupAtom *atom, Tile tile, Expand
 {
 	SpiArgs		args = {0};
 	char	   *day = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(tile.last)));
-	char	   *days = atom->kind == ROLLUP_WHOLE ? "" : tile.first == tile.last ?
+	char	   *days = atom->kind == ROLLUP_WHOLE ? "" :
+		DATE_IS_NOEND(tile.last) ? ", of records without an event time" : tile.first == tile.last ?
 		psprintf(" on %s", day) : psprintf(" through %s", day);
-	char	   *fault = psprintf(INT64_FORMAT " leads differ%s", ExpandedLeadsetCardinality(wrong), days);
+	char	   *fault = psprintf("leads that differ: " INT64_FORMAT "%s", ExpandedLeadsetCardinality(wrong), days);
 
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
