@@ -7,7 +7,7 @@ MODULE_big = leadflow
 # The rooms, in the order in which one may call another: each is a folder of
 # src/ with its C, its SQL declarations (room.sql) and its tables
 # (room.tables.sql, created by leadflow.install()).
-ROOMS = leadset segment form cadence source engine rollup lead list activity followup report
+ROOMS = leadset segment form cadence source engine rollup lead list activity followup rule sync report handoff access
 
 GENERATED = $(patsubst %.y,%.c,$(wildcard src/*/*.y)) $(patsubst %.l,%.c,$(wildcard src/*.l))
 OBJS = $(sort $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c) $(GENERATED)))
@@ -55,7 +55,7 @@ $(OBJS): $(filter-out %_gram.h,$(wildcard src/*.h src/*/*.h))
 # Each does its own set-up, on a machine that has only make. (make says that it
 # found no pg_config there: the packages that bring it come with script/setup.)
 
-SUITES = lint regress isolation tap property pgtap
+SUITES = lint regress isolation tap property fuzz pgtap
 .PHONY: ready test $(SUITES:%=test-%) demo demo-clean bench
 
 # Built as whoever calls; only the installation may need root. Without LLVM

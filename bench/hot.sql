@@ -21,7 +21,7 @@ SELECT CASE WHEN leadflow.evaluate('segment(''hot'')') OPERATOR(leadflow.=) (SEL
 
 CALL public.measure('HOT: evaluate / hand-written query',
     'SELECT leadflow.evaluate(''segment(''''hot'''')'')',
-    format('SELECT count(*) FROM (%s) AS h', :'hand'), '≤ 1.1');
+    format('SELECT count(*) FROM (%s) AS h', :'hand'), '≤ 0.5');
 
 CALL public.measure('HOT: refresh / hand-written query and INSERT … SELECT',
     'SELECT leadflow.refresh_list(''HOTリードリスト'')',

@@ -85,9 +85,67 @@ SELECT i AS id,
           END AS hand
   FROM generate_series(1, 200) AS i
   JOIN public.block AS v ON v.kind = 'visit' AND v.n = 1 + i % 33
-  JOIN public.block AS w ON w.kind = 'visit' AND w.n = 1 + (i * 5 + 7) % 33
+  JOIN public.block AS w ON w.kind = 'visit' AND w.n = 1 + (i + 1 + i % 31) % 33
   JOIN public.block AS a ON a.kind = 'application' AND a.n = 1 + (i * 3 + i / 33) % 8
   JOIN public.block AS c ON c.kind = 'activity' AND c.n = 1 + (i * 2 + i / 33) % 7
   JOIN public.block AS l ON l.kind = 'lead' AND l.n = 1 + (i * 7 + i / 33) % 12;
 
 SELECT count(DISTINCT segment::text) AS segments, (SELECT count(*) FROM public.block) AS blocks FROM public.combined;
+
+-- how it is done: the parts of HOT, and the plans of the passes of evaluate_all
+SELECT * FROM leadflow.explain_segment('segment(''hot'')');
+LOAD 'auto_explain';
+SET auto_explain.log_nested_statements = on;
+SET auto_explain.log_min_duration = 100;
+SET auto_explain.log_analyze = on;
+SET auto_explain.log_timing = off;
+SET client_min_messages = log;
+SELECT sum(leadflow.cardinality(leads)) AS leads_of_200 FROM leadflow.evaluate_all((SELECT array_agg(segment ORDER BY id) FROM public.combined));
+RESET client_min_messages;
+SET auto_explain.log_min_duration = -1;
+
+-- Every query by hand is run once, and must give the leads of its segment.
+DO $$
+DECLARE
+    combined record;
+    started timestamptz;
+    found leadflow.leadset;
+    ours numeric[] := '{}';
+    theirs numeric := 0;
+BEGIN
+    FOR round IN 1 .. 3 LOOP
+        started := clock_timestamp();
+        PERFORM leadflow.cardinality(leads) FROM leadflow.evaluate_all((SELECT array_agg(segment ORDER BY id) FROM public.combined));
+        ours := ours || (extract(epoch FROM clock_timestamp() - started) * 1000)::numeric;
+    END LOOP;
+    FOR combined IN
+        SELECT c.segment, c.hand, e.leads
+          FROM public.combined AS c
+          JOIN leadflow.evaluate_all((SELECT array_agg(segment ORDER BY id) FROM public.combined)) AS e ON e.position = c.id
+         ORDER BY c.id
+    LOOP
+        started := clock_timestamp();
+        EXECUTE format('SELECT leadflow.leadset_agg(lead_id) FROM (%s) AS h', combined.hand) INTO found;
+        theirs := theirs + extract(epoch FROM clock_timestamp() - started) * 1000;
+        IF found OPERATOR(leadflow.<>) combined.leads THEN
+            RAISE 'the hand-written query disagrees: %', combined.segment;
+        END IF;
+    END LOOP;
+    INSERT INTO public.measured (what, leadflow_ms, alternative_ms, ratio, target)
+    SELECT '200 segments: evaluate_all / the 200 hand-written queries', round(median::numeric, 1), round(theirs, 1), round((median / theirs)::numeric, 3), '≤ 0.033'
+      FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) AS median FROM unnest(ours) AS x) AS o;
+END $$;
+
+-- one lead by its address, a thousand times: the same one, and a different one each time
+CREATE FUNCTION public.repeat_1000(query text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 1000 LOOP
+        EXECUTE replace(query, '%i', i::text);
+    END LOOP;
+END $$;
+CALL public.measure('one lead by e-mail, again and again: evaluate / the index lookup (× 1000)',
+    $$SELECT public.repeat_1000('SELECT leadflow.evaluate(''lead(email = ''''lead77@example.jp'''')'')')$$,
+    $$SELECT public.repeat_1000('SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead WHERE email = ''lead77@example.jp'' AND created_at <= now() AND deleted_at IS NULL AND merged_into IS NULL')$$, '≤ 1.5');
+CALL public.measure('one lead by e-mail, each time another: evaluate / the index lookup (× 1000)',
+    $$SELECT public.repeat_1000('SELECT leadflow.evaluate(''lead(email = ''''lead%i@example.jp'''')'')')$$,
+    $$SELECT public.repeat_1000('SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead WHERE email = ''lead%i@example.jp'' AND created_at <= now() AND deleted_at IS NULL AND merged_into IS NULL')$$, '');

@@ -12,7 +12,8 @@ SELECT input, input::leadflow.cadence AS cadence,
          'every 2 weeks on thu,MON , Thursday at 7:00 from 2026-11-23',
          'weekly on sun,sat,fri,thu,wed,tue,mon at 07:00',
          'monthly on day 1 at 06:00', E'  every\t0003 months\non day 31 at 6:30 from 0001-01-01 ',
-         'every 1000 months on day 29 at 06:00 from 9999-12-31']) AS input;
+         'every 1000 months on day 29 at 06:00 from 9999-12-31',
+         'ｅｖｅｒｙ　２　ｗｅｅｋｓ　ｏｎ　ＭＯＮ，thu　at　０７：００ from ２０２６－１１－２３']) AS input;
 
 SELECT 'weekly on mon at 7:00'::leadflow.cadence OPERATOR(leadflow.=) 'every week on monday at 07:00' AS same,
        'weekly on mon at 7:00'::leadflow.cadence OPERATOR(leadflow.<>) 'weekly on tue at 7:00' AS different;
@@ -33,7 +34,7 @@ SELECT input, pg_temp.refused(input)
          '', 'sometimes', '毎週', 'hourly at 00:30', 'hourlyfrom 2026-01-01',
          'daily', 'daily at', 'daily at noon', 'daily at 7', 'daily at 7:5', 'daily at 07 : 00', 'daily at 07:00:00', 'daily at 24:00', 'daily at 23:60',
          'every', 'every 2 hours', 'every 0 days at 07:00', 'every 1001 days at 07:00', 'every 99999999999999999999 days at 07:00', 'every -1 days at 07:00',
-         'weekly', 'weekly on', 'weekly on monday', 'weekly on mond at 07:00', 'weekly on mon, at 07:00', 'weekly on mon tue at 07:00', 'weekly on 月 at 07:00',
+         'weekly', 'weekly on', 'weekly on monday', 'weekly on mond at 07:00', 'weekly on mon, at 07:00', 'weekly on mon tue at 07:00', 'weekly on 月 at 07:00', 'ｗｅｅｋｌｙ　on　ｍｏｎ　at　７時',
          'monthly at 07:00', 'monthly on 1 at 07:00', 'monthly on day 0 at 07:00', 'monthly on day 32 at 07:00',
          'daily at 07:00 from monday', 'daily at 07:00 from 26-01-01', 'daily at 07:00 from 2026/01/01', 'daily at 07:00 from 2026-13-01',
          'daily at 07:00 from 2026-02-29', 'daily at 07:00 from 0000-01-01', 'daily at 07:00 from 2026-01-01 twice']) AS input;

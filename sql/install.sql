@@ -128,7 +128,12 @@ SELECT call, pg_temp.refused(call)
          $$SELECT leadflow.close_list('HOTリードリスト')$$,
          $$SELECT * FROM leadflow.due_lists(now())$$,
          $$SELECT leadflow.run_list(1, now(), now())$$,
-         $$SELECT leadflow.run_reminders(now())$$,
+         $$SELECT leadflow.run_reminder('対応期限通知', now())$$,
+         $$SELECT * FROM leadflow.claim_notifications()$$,
+         $$SELECT leadflow.ack('{1}')$$,
+         $$SELECT leadflow.save_template('mine', 'a', 'b')$$,
+         $$SELECT * FROM leadflow.queue_mail('HOTリードリスト', '初回のご挨拶')$$,
+         $$SELECT * FROM leadflow.preview_mail('初回のご挨拶', 1)$$,
          $$SELECT * FROM leadflow.schedule_status$$]) AS call;
 RESET ROLE;
 REVOKE ALL ON SCHEMA leadflow FROM regress_leadflow_other;

@@ -15,7 +15,8 @@ INSERT INTO leadflow.visit (lead_id, visited_at, pages)
 SELECT id, CASE id WHEN 1 THEN timestamptz '2026-05-31 00:00+09' WHEN 2 THEN '2026-05-30 23:59:59.999999+09' WHEN 14 THEN '2026-06-30 12:00:00.000001+09' WHEN 20 THEN '2026-05-21 12:00+09' ELSE '2026-06-30 12:00+09' END,
        CASE id WHEN 4 THEN 8 WHEN 5 THEN 14 ELSE 15 END FROM generate_series(1, 49) AS id;
 INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (4, '2026-06-29 12:00+09', 8), (20, '2026-06-29 12:00+09', 1);
-INSERT INTO leadflow.activity (lead_id, fields) VALUES (8, '{"acted_on": "2025-01-01"}'), (9, '{"acted_on": "2026-07-01"}'), (10, '{"acted_on": "2026-06-30"}'), (19, '{}');
+-- one of them without a day, as rows from before there was a form may be
+INSERT INTO leadflow.activity (lead_id, fields, form_version) VALUES (8, '{"acted_on": "2025-01-01"}', 0), (9, '{"acted_on": "2026-07-01"}', 0), (10, '{"acted_on": "2026-06-30"}', 0), (19, '{}', 0);
 UPDATE leadflow.lead SET email = NULL WHERE lead_id = 11;
 UPDATE leadflow.lead SET competitor = true WHERE lead_id = 12;
 UPDATE leadflow.lead SET nurturing = false WHERE lead_id = 13;
@@ -24,7 +25,7 @@ UPDATE leadflow.lead SET created_at = '2026-06-30 12:00+09' WHERE lead_id = 16;
 UPDATE leadflow.lead SET deleted_at = '2027-01-01' WHERE lead_id = 17;
 UPDATE leadflow.lead SET merged_into = 1 WHERE lead_id = 18;
 -- re-engagement: the latest activity at least 60 days ago, that is on 1 May
-INSERT INTO leadflow.activity (lead_id, fields) SELECT id, jsonb_build_object('acted_on', day)
+INSERT INTO leadflow.activity (lead_id, form_version, fields) SELECT id, 0, jsonb_build_object('acted_on', day)
   FROM (VALUES (31, '2026-05-01'), (32, '2026-05-02'), (33, '2026-03-22'), (33, '2026-06-29'), (35, '2026-03-22'), (35, '2026-07-01'), (36, '2026-07-01'), (37, NULL), (38, '2026-03-22'), (38, NULL), (39, '2026-03-22'), (39, '2026-06-30')) AS v (id, day);
 SELECT pg_temp.leads('segment(''hot'') and lead(lead_id <= 20)') = '{1,3,9,16}' AS hot, pg_temp.leads('segment(''reengagement'') and lead(lead_id between 31 and 39)') = '{31,35,38}' AS reengagement,
        pg_temp.leads('visit(pages >= 15 and visited_at within 30 days) and lead(lead_id in (4, 20))') = '{}' AND pg_temp.leads('sum(visit.pages where visited_at within 30 days) >= 16 and lead(lead_id in (4, 20))') = '{4}' AS one_record,

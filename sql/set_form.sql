@@ -22,9 +22,9 @@ $$;
 BEGIN;
 INSERT INTO leadflow.lead (lead_id, email) VALUES (1, 'a@example.jp'), (2, 'b@example.jp');
 INSERT INTO leadflow.list (list_id, name) VALUES (1001, 'あるリスト');
--- entered before there is a form
-INSERT INTO leadflow.activity (lead_id, activity_id, fields)
-VALUES (1, 1001, '{"acted_on": "2026-01-05", "result": "留守"}'), (2, 1002, '{"memo": 1}');
+-- entered before there was a form
+INSERT INTO leadflow.activity (lead_id, activity_id, fields, form_version)
+VALUES (1, 1001, '{"acted_on": "2026-01-05", "result": "留守"}', 0), (2, 1002, '{"memo": 1}', 0);
 
 SELECT * FROM leadflow.set_form('activity', 'acted_on "日付" date required; result radio(''商談化'', ''留守'')', dry_run => true);
 SELECT version FROM leadflow.set_form('activity', 'acted_on "日付" date required; result radio(''商談化'', ''留守'')');
@@ -56,7 +56,7 @@ SELECT pg_temp.refused($$INSERT INTO leadflow.activity (lead_id, list_id, fields
 
 -- the other entities
 SELECT version FROM leadflow.set_form('lead', 'tags "タグ" multiselect; budget "予算" number min 0');
-SELECT pg_temp.refused($$UPDATE leadflow.lead SET fields = '{"budget": -1}' WHERE lead_id = 1$$);
+SELECT pg_temp.refused($$UPDATE leadflow.lead SET fields = '{"budget": -1}', form_version = 0 WHERE lead_id = 1$$);
 SELECT pg_temp.refused($$INSERT INTO leadflow.lead (fields) VALUES ('{"budget": -1, "tags": "x"}')$$);
 SELECT version FROM leadflow.set_form('application', 'plan radio(''A'', ''B'')');
 SELECT pg_temp.refused($$INSERT INTO leadflow.application (lead_id, fields) VALUES (1, '{"plan": "C"}')$$);
@@ -69,7 +69,7 @@ SELECT entity, version, form FROM leadflow.form_version ORDER BY 1, 2;
 ROLLBACK;
 
 BEGIN;
-SELECT pg_temp.refused($$SELECT leadflow.revalidate('lead', '{1}')$$);
+SELECT pg_temp.refused($$SELECT leadflow.revalidate('deal', '{1}')$$);
 ROLLBACK;
 
 -- only the owner of the table

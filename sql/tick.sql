@@ -100,17 +100,34 @@ SELECT pg_temp.tick('2099-01-13 11:59'), pg_temp.tick('2099-01-13 12:00');
 SELECT due_at, as_of, attempts, finished IS NOT NULL AS finished, error FROM leadflow.refresh_run;
 ROLLBACK;
 
--- what is announced, and when: only on the day itself
+-- reminders: for each list, at their own time, and only on the day itself
 BEGIN;
+CREATE FUNCTION pg_temp.remind(at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before text[] := ARRAY(SELECT format('%s %s %s', schedule, list_id, day) FROM leadflow.schedule_run);
+BEGIN
+    PERFORM leadflow.run_reminder(name, remind.at) FROM leadflow.schedule;
+    RETURN (SELECT string_agg(format('%s %s', schedule, count), ', ' ORDER BY schedule COLLATE "C")
+              FROM (SELECT schedule, count(*) FROM leadflow.schedule_run
+                     WHERE format('%s %s %s', schedule, list_id, day) <> ALL (before) GROUP BY schedule) AS r);
+END $$;
+DELETE FROM leadflow.list WHERE name <> 'HOTリードリスト';
+SELECT leadflow.create_list('new york', zone => 'America/New_York') > 0 AS made;
+UPDATE leadflow.list SET created_at = '2099-01-01';
 UPDATE leadflow.schedule SET created_at = '2099-01-01';
-SELECT at, leadflow.run_reminders(at::timestamptz)
-  FROM unnest(ARRAY['2099-01-01 07:59', '2099-01-01 08:00', '2099-01-01 08:00', '2099-01-01 23:59', '2099-01-02 00:00', '2099-01-02 07:59',
-                    '2099-01-02 17:00', '2099-01-06 07:00', '2099-01-06 08:00', '2099-01-09 00:00']) AS at;
-SELECT name, done_through FROM leadflow.schedule ORDER BY name COLLATE "C";
-UPDATE leadflow.schedule SET enabled = false, done_through = '-infinity';
-SELECT leadflow.run_reminders('2099-01-09 17:00');
+SELECT at, pg_temp.remind(at::timestamptz)
+  FROM unnest(ARRAY['2099-01-01 07:59', '2099-01-01 08:00', '2099-01-01 08:00', '2099-01-01 22:59', '2099-01-01 23:00', '2099-01-02 00:00', '2099-01-02 07:59',
+                    '2099-01-02 17:00', '2099-01-03 14:00', '2099-01-06 07:00', '2099-01-06 08:00', '2099-01-09 00:00']) AS at;
+SELECT schedule, array_agg(to_char(due_at, 'MM-DD HH24:MI') ORDER BY due_at, list_id) AS due FROM leadflow.schedule_run GROUP BY schedule ORDER BY schedule COLLATE "C";
+-- a cadence that is changed, or comes round more often, makes no second one that day; a list is reminded of from when it is there
+UPDATE leadflow.schedule SET cadence = 'hourly' WHERE kind = 'due_tomorrow';
+SELECT leadflow.create_list('later') > 0 AS made;
+UPDATE leadflow.list SET created_at = '2099-01-09 10:30' WHERE name = 'later';
+SELECT at, pg_temp.remind(at::timestamptz) FROM unnest(ARRAY['2099-01-09 09:00', '2099-01-09 10:00', '2099-01-09 11:00', '2099-01-09 12:00']) AS at;
+UPDATE leadflow.schedule SET enabled = false;
+SELECT pg_temp.remind('2099-01-11 17:00');
 -- an announcement has to fit into a notification
 INSERT INTO leadflow.schedule (name, kind, cadence, created_at) VALUES (repeat(E'\x01', 200), 'none_left', 'hourly', '2099-01-01');
-SELECT leadflow.run_reminders('2099-01-09 17:00');
+SELECT count(pg_temp.remind('2099-01-09 17:00'));
 SELECT pg_temp.refused($$INSERT INTO leadflow.schedule (name, kind, cadence) VALUES (repeat('あ', 201), 'none_left', 'hourly')$$) LIKE '23514 %' AS refused;
 ROLLBACK;

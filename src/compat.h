@@ -32,9 +32,11 @@
 #define pg_noreturn	pg_attribute_noreturn()
 #endif
 
-/* 16 made one ownership check of many; we only ask for relations */
+/* 16 made one check of many: we ask for owners of relations, and privileges on schemas */
 #if PG_VERSION_NUM < 160000
 #define object_ownercheck(class_id, object_id, role_id)	pg_class_ownercheck(object_id, role_id)
+#define object_aclcheck(class_id, object_id, role_id, mode) \
+	pg_namespace_aclcheck(object_id, role_id, mode)
 #endif
 
 #endif							/* LEADFLOW_COMPAT_H */

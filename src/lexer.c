@@ -144,6 +144,41 @@ FoldWidth(const char *text)
 											  PG_UTF8, GetDatabaseEncoding());
 }
 
+/*
+ * The same for a language without quotes or names: there, letters and all other
+ * signs can be nothing but their ASCII twins.
+ */
+char *
+FoldWidthOfAll(const char *text)
+{
+	const unsigned char *from;
+	char	   *folded;
+	char	   *to;
+
+	from = pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), strlen(text),
+									 GetDatabaseEncoding(), PG_UTF8);
+	to = folded = palloc(strlen((const char *) from) + 1);
+	while (*from)
+	{
+		int			width = pg_utf_mblen(from);
+		pg_wchar	wide = utf8_to_unicode(from);
+
+		if (wide >= 0xFF01 && wide <= 0xFF5E)
+			*to++ = '!' + (wide - 0xFF01);
+		else if (narrow_twin(wide) != 0)
+			*to++ = narrow_twin(wide);
+		else
+		{
+			memcpy(to, from, width);
+			to += width;
+		}
+		from += width;
+	}
+	*to = '\0';
+	return (char *) pg_do_encoding_conversion((unsigned char *) folded, to - folded,
+											  PG_UTF8, GetDatabaseEncoding());
+}
+
 /* The 1-based position, in characters, of a byte offset. */
 int
 CharacterPosition(const char *text, int location)

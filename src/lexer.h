@@ -45,6 +45,9 @@ typedef struct Lexer
 /* Replace full-width signs outside quotes by their ASCII twins, character by character. */
 extern char *FoldWidth(const char *text);
 
+/* Replace all full-width signs and letters by their ASCII twins, character by character. */
+extern char *FoldWidthOfAll(const char *text);
+
 /* Set a scanner up to read text; it lives in the current memory context. */
 extern void LexerBegin(Lexer *lexer, const char *text, const char *what, yyscan_t *scanner);
 

@@ -4,46 +4,151 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "rewrite/rowsecurity.h"
 #include "spi.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "zone.h"
 
-/* Set a parameter until the frame is left. */
-static void
-pin(const char *name, const char *value)
+void
+PinSetting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
+}
+
+pg_noreturn static void
+report_not_installed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the tables of leadflow are not installed in this database"),
+			 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
+}
+
+/* Does a policy hold for the current user? */
+static bool
+policy_applies(const RowSecurityPolicy *policy)
+{
+	Oid		   *roles = (Oid *) ((char *) policy->roles + ARR_OVERHEAD_NONULLS(1));
+
+	for (int i = 0; i < ARR_DIMS(policy->roles)[0]; i++)
+		if (roles[i] == ACL_ID_PUBLIC || has_privs_of_role(GetUserId(), roles[i]))
+			return true;
+	return false;
+}
+
+bool
+HasPolicy(Oid table, const char *name)
+{
+	Relation	relation = relation_open(table, AccessShareLock);
+	bool		has = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc != NULL)
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			RowSecurityPolicy *policy = lfirst(lc);
+
+			has = has || (strcmp(policy->policy_name, name) == 0 && policy_applies(policy));
+		}
+	relation_close(relation, AccessShareLock);
+	return has;
+}
+
+static bool
+is_true(const Expr *expr)
+{
+	return expr == NULL ||
+		(IsA(expr, Const) && !((Const *) expr)->constisnull &&
+		 DatumGetBool(((Const *) expr)->constvalue));
+}
+
+/* Does row-level security keep no row of a table from the current user? */
+static bool
+sees_all_rows(Oid table)
+{
+	Relation	relation = relation_open(table, AccessShareLock);
+	bool		sees_all = false;
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc != NULL)
+		foreach(lc, relation->rd_rsdesc->policies)
+		{
+			RowSecurityPolicy *policy = lfirst(lc);
+
+			if (!policy_applies(policy))
+				continue;
+			if (!policy->permissive)
+			{
+				sees_all = false;
+				break;
+			}
+			sees_all = sees_all ||
+				(policy->polcmd == '*' && is_true(policy->qual) && is_true(policy->with_check_qual));
+		}
+	relation_close(relation, AccessShareLock);
+	return sees_all;
+}
+
+/*
+ * The same of every table of leadflow. Where it is so, policies need not be off:
+ * that would be an error for whoever is subject to one, also to one that is true.
+ */
+static bool
+sees_everything(void)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+	bool		sees_all = true;
+
+	AddArg(&args, OIDOID, ObjectIdGetDatum(get_namespace_oid("leadflow", false)));
+	rows = SpiRead("SELECT oid FROM pg_class WHERE relnamespace = $1 AND relrowsecurity", &args);
+	for (uint64 row = 1; row <= rows && sees_all; row++)
+	{
+		bool		isnull;
+		Oid			table = DatumGetObjectId(SpiDatum(row, 1, &isnull));
+
+		sees_all = check_enable_rls(table, InvalidOid, true) != RLS_ENABLED || sees_all_rows(table);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return sees_all;
 }
 
 SpiFrame
 EnterSpi(bool everything)
 {
 	SpiFrame	frame = {0};
+	Oid			setting;
 
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
-	pin("search_path", "pg_catalog, pg_temp");
+	PinSetting("search_path", "pg_catalog, pg_temp");
 	/* a segment of many conditions would take longer to compile than to run */
-	pin("jit", "off");
-	if (everything)
-		pin("row_security", "off");
+	PinSetting("jit", "off");
 	SPI_connect();
 
-	if (!OidIsValid(get_relname_relid("setting", get_namespace_oid("leadflow", false))))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the tables of leadflow are not installed in this database"),
-				 errhint("Create them with: CALL leadflow.install('Asia/Tokyo');")));
+	setting = get_relname_relid("setting", get_namespace_oid("leadflow", false));
+	if (!OidIsValid(setting))
+		report_not_installed();
+	if (everything &&
+		(object_ownercheck(RelationRelationId, setting, GetUserId()) || !sees_everything()))
+		PinSetting("row_security", "off");
 	return frame;
 }
 
@@ -55,10 +160,43 @@ LeaveSpi(SpiFrame frame)
 	MemoryContextSwitchTo(frame.caller);
 }
 
+/* Take the rights of the owner of the tables; what they were is kept in the arguments. */
 static void
-run_body(VerbBody body, FunctionCallInfo fcinfo, void *result)
+become_owner(Oid *user, int *security)
 {
-	SpiFrame	frame = EnterSpi(true);
+	Oid			schema = get_namespace_oid("leadflow", false);
+	HeapTuple	setting = SearchSysCache2(RELNAMENSP, PointerGetDatum("setting"),
+										  ObjectIdGetDatum(schema));
+
+	if (!HeapTupleIsValid(setting))
+		report_not_installed();
+	GetUserIdAndSecContext(user, security);
+	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(setting))->relowner,
+						   *security | SECURITY_LOCAL_USERID_CHANGE);
+	ReleaseSysCache(setting);
+}
+
+OwnerFrame
+EnterAsOwner(void)
+{
+	OwnerFrame	frame;
+
+	become_owner(&frame.user, &frame.security);
+	frame.spi = EnterSpi(true);
+	return frame;
+}
+
+void
+LeaveAsOwner(OwnerFrame frame)
+{
+	LeaveSpi(frame.spi);
+	SetUserIdAndSecContext(frame.user, frame.security);
+}
+
+static void
+run_body(VerbBody body, bool everything, FunctionCallInfo fcinfo, void *result)
+{
+	SpiFrame	frame = EnterSpi(everything);
 
 	body(fcinfo, result);
 	LeaveSpi(frame);
@@ -68,15 +206,15 @@ run_body(VerbBody body, FunctionCallInfo fcinfo, void *result)
  * An error must not leave the subtransaction behind: outside of a transaction
  * block nobody would end it.
  */
-void
-RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+static void
+run_verb(VerbBody body, bool everything, bool dry_run, FunctionCallInfo fcinfo, void *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
 	if (!dry_run)
 	{
-		run_body(body, fcinfo, result);
+		run_body(body, everything, fcinfo, result);
 		return;
 	}
 
@@ -84,7 +222,7 @@ RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		run_body(body, fcinfo, result);
+		run_body(body, everything, fcinfo, result);
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
@@ -102,6 +240,65 @@ RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
 		ReThrowError(error);
 	}
 	PG_END_TRY();
+}
+
+void
+RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+{
+	run_verb(body, true, dry_run, fcinfo, result);
+}
+
+void
+RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result)
+{
+	run_verb(body, false, dry_run, fcinfo, result);
+}
+
+/* Whoever asked for the end gets it; a serialization failure can only be tried again as a whole. */
+static bool
+must_be_raised(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ||
+		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+ErrorData *
+Attempt(AttemptBody body, void *state)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		body(state);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (must_be_raised(error->sqlerrcode))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	return error;
+}
+
+char *
+ErrorText(const ErrorData *error)
+{
+	return psprintf("%s%s%s%s%s", error->message, error->detail ? "\n" : "",
+					error->detail ? error->detail : "", error->hint ? "\n" : "",
+					error->hint ? error->hint : "");
 }
 
 void
@@ -205,6 +402,19 @@ SpiReadKept(const char *sql, SpiArgs *args)
 }
 
 uint64
+SpiReadAsOwner(const char *sql, SpiArgs *args)
+{
+	Oid			user;
+	int			security;
+	uint64		rows;
+
+	become_owner(&user, &security);
+	rows = SpiRead(sql, args);
+	SetUserIdAndSecContext(user, security);
+	return rows;
+}
+
+uint64
 SpiRun(const char *sql, SpiArgs *args)
 {
 	return spi_execute(sql, args, false);
@@ -263,6 +473,31 @@ ArgumentType(FunctionCallInfo fcinfo, int argument)
 	if (argument >= n)
 		elog(ERROR, "function %u has no argument %d", fcinfo->flinfo->fn_oid, argument);
 	return types[argument];
+}
+
+char *
+TextArgument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/*
+ * As the owner of the tables a trigger must not read rows that anybody else
+ * makes up: on another table, who made it could have code of their own run.
+ */
+TriggerData *
+RequireTrigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid(table, get_namespace_oid("leadflow", false)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for the triggers of leadflow.%s",
+						get_func_name(fcinfo->flinfo->fn_oid), table)));
+	return trigger;
 }
 
 Oid

@@ -6,6 +6,7 @@
 #define LEADFLOW_SPI_H
 
 #include "compat.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/timestamp.h"
@@ -20,10 +21,17 @@ typedef struct SpiFrame
 /*
  * Connect to SPI with search_path pinned. A verb that reads or writes a whole
  * list asks for everything: where row-level security would hide rows from the
- * caller it then fails instead of doing half the work.
+ * caller it then fails instead of doing half the work. Policies that are true
+ * hide none.
  */
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
+
+/* Set a parameter until the frame is left. */
+extern void PinSetting(const char *name, const char *value);
+
+/* Is the policy of that name on a table for the current user? */
+extern bool HasPolicy(Oid table, const char *name);
 
 /*
  * The same around the body of a verb, which works on everything. A dry run is a
@@ -32,6 +40,34 @@ extern void LeaveSpi(SpiFrame frame);
 typedef void (*VerbBody) (FunctionCallInfo fcinfo, void *result);
 
 extern void RunVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result);
+
+/* The same for a verb on single rows, which row-level security may keep from others. */
+extern void RunRowVerb(VerbBody body, bool dry_run, FunctionCallInfo fcinfo, void *result);
+
+/*
+ * The same as the owner of the tables: for what a caller's action causes beyond
+ * what the caller may see. An error ends it.
+ */
+typedef struct OwnerFrame
+{
+	SpiFrame	spi;
+	Oid			user;
+	int			security;
+} OwnerFrame;
+
+extern OwnerFrame EnterAsOwner(void);
+extern void LeaveAsOwner(OwnerFrame frame);
+
+/*
+ * Run something that may fail: NULL or, when what it did is rolled back, the
+ * error. One after which the transaction cannot go on is raised.
+ */
+typedef void (*AttemptBody) (void *state);
+
+extern ErrorData *Attempt(AttemptBody body, void *state);
+
+/* An error in full: its message, detail and hint, a line each. */
+extern char *ErrorText(const ErrorData *error);
 
 /* Arguments of a statement, collected one by one. */
 #define SPI_ARGS_MAX	16
@@ -53,6 +89,9 @@ extern void AddTimeArg(SpiArgs *args, TimestampTz value);
 /* Read under the active snapshot; run with a new one. Both return SPI_processed. */
 extern uint64 SpiRead(const char *sql, SpiArgs *args);
 extern uint64 SpiRun(const char *sql, SpiArgs *args);
+
+/* Read definitions that a caller goes by who need not have the privilege to. */
+extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
 
 /*
  * As SpiRead(), for a few statements that are run again and again: their plans
@@ -76,6 +115,12 @@ extern List *SpiNames(const char *sql);
 
 /* The declared type of an argument: where one C function serves several signatures. */
 extern Oid	ArgumentType(FunctionCallInfo fcinfo, int argument);
+
+/* An argument of type text; NULL when null. */
+extern char *TextArgument(FunctionCallInfo fcinfo, int argument);
+
+/* The data of a trigger of a table of leadflow; an error for a function that is called otherwise. */
+extern TriggerData *RequireTrigger(FunctionCallInfo fcinfo, const char *table);
 
 /* The type "name" of schema leadflow. */
 extern Oid	LeadflowType(const char *name);

@@ -79,4 +79,7 @@ LocalDay(int64 local)
 	return FloorDiv(local, SECS_PER_DAY) - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
 }
 
+/* The SQL function: the instant at which the clocks of a zone show a local time. */
+extern Datum instant(PG_FUNCTION_ARGS);
+
 #endif							/* LEADFLOW_ZONE_H */

@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "cadence/cadence.h"
 #include "canonical.h"
+#include "lexer.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
@@ -310,8 +311,9 @@ ParseDays(CadenceParser *parser, Cadence *cadence)
 static bool
 ParseCadence(const char *str, Cadence *cadence, Node *escontext)
 {
-	CadenceParser parser = {.text = str, .next = str, .escontext = escontext};
+	CadenceParser parser = {.escontext = escontext};
 
+	parser.text = parser.next = FoldWidthOfAll(str);
 	memset(cadence, 0, sizeof(Cadence));
 	cadence->from = DATEVAL_NOBEGIN;
 	cadence->every = 1;

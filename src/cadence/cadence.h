@@ -11,8 +11,8 @@
  *				|	( weekly | every [N] weeks ) on weekday [, weekday ...] at H:MM
  *				|	( monthly | every [N] months ) on day D at H:MM
  *
- * in any case, and with as much white space as one likes, but none in a time or
- * a date. A weekday is an English name or its first three letters; "day", "week"
+ * in any case and width, and with as much white space as one likes, but none in a
+ * time or a date. A weekday is an English name or its first three letters; "day", "week"
  * and "month" will do for their plurals. Hours go from 0 to 23, N from 1 to
  * 1000, and D from 1 to 31, which stands for the last day of a month that is
  * shorter than D.

@@ -54,6 +54,13 @@ AskProviders(const Atom *atom, const Clock *clock, MemoryContext context)
 	return NULL;
 }
 
+bool
+IsColumn(const SourceField *field, const char *column)
+{
+	return field->lookup_relation == NULL && field->column != NULL &&
+		strcmp(field->column, column) == 0;
+}
+
 char *
 LeadIdSql(const Source *source)
 {
@@ -63,7 +70,7 @@ LeadIdSql(const Source *source)
 	{
 		SourceField *field = lfirst(lc);
 
-		if (field->lookup_relation != NULL || strcmp(field->column, source->lead_column) != 0)
+		if (!IsColumn(field, source->lead_column))
 			continue;
 		if (field->base_type == INT8OID)
 			return psprintf("r.%s", source->lead_column);

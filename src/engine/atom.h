@@ -66,6 +66,9 @@ typedef struct AtomTable
 /* The atom of a condition, among those there are or new. */
 extern Atom *FindAtom(AtomTable *table, const BoundNode *node);
 
+/* Is a field this column, quoted, of its source? */
+extern bool IsColumn(const SourceField *field, const char *column);
+
 /* The column of a source's lead id as bigint, or NULL where it is no integer. */
 extern char *LeadIdSql(const Source *source);
 

@@ -11,6 +11,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "spi.h"
+#include "utils/builtins.h"
 
 /* A saved segment, read and parsed once however often it is referred to. */
 typedef struct SavedDefinition
@@ -26,6 +27,9 @@ static BoundNode *bind_definition(BindContext *context, char *name, const char *
 
 /* How much of a part of a message is shown, in bytes: names and literals have no limit. */
 #define SHOWN_LENGTH	1000
+
+/* How many of a field's choices are shown */
+#define SHOWN_CHOICES	10
 
 static char *
 shown(char *text)
@@ -189,42 +193,101 @@ find_source(BindContext *context, const char *name, int location)
 static SourceField *
 find_field(BindContext *context, Source *source, const char *name, int location)
 {
-	SourceField *found = NULL;
-	List	   *known = NIL;
-	ListCell   *lc;
+	SourceField *second;
+	SourceField *found = SourceFindField(source, name, &second);
 
-	foreach(lc, source->fields)
-	{
-		SourceField *field = lfirst(lc);
-
-		if (strcmp(field->name, name) == 0)
-			return field;
-	}
-	foreach(lc, source->fields)
-	{
-		SourceField *field = lfirst(lc);
-
-		known = lappend(known, unconstify(char *, field->name));
-		if (field->label == NULL)
-			continue;
-		known = lappend(known, unconstify(char *, field->label));
-		if (pg_strcasecmp(field->label, name) != 0)
-			continue;
-		if (found != NULL)
-		{
-			BindReport(context, ERRCODE_AMBIGUOUS_COLUMN, location,
-					   psprintf("field label \"%s\" is ambiguous", name),
-					   psprintf("Fields \"%s\" and \"%s\" of source \"%s\" both have it.",
-								found->name, field->name, source->name),
-					   pstrdup("Use the field's name."));
-			return NULL;
-		}
-		found = field;
-	}
 	if (found == NULL)
 		report_unknown(context, location, "field", name,
-					   psprintf(" of source \"%s\"", source->name), known, NULL);
+					   psprintf(" of source \"%s\"", source->name), SourceFieldNames(source), NULL);
+	else if (second != NULL)
+	{
+		BindReport(context, ERRCODE_AMBIGUOUS_COLUMN, location,
+				   psprintf("field label \"%s\" is ambiguous", name),
+				   psprintf("Fields \"%s\" and \"%s\" of source \"%s\" both have it.",
+							found->name, second->name, source->name),
+				   pstrdup("Use the field's name."));
+		return NULL;
+	}
 	return found;
+}
+
+/* Is a test for a choice of the field, as a whole? */
+static bool
+is_for_choice(const SegmentTest *test, const SourceField *field)
+{
+	if (field->form == NULL || field->form->choices == NIL ||
+		field->base_type != FormFieldType(field->form))
+		return false;
+	if (field->type == FIELD_CHOICES)
+		return test->kind == SEGMENT_CONTAINS;
+	return test->kind == SEGMENT_IN ||
+		(test->kind == SEGMENT_COMPARE && (test->op == SEGMENT_EQ || test->op == SEGMENT_NE));
+}
+
+static void
+report_unknown_choice(BindContext *context, const SegmentValue *value, const SourceField *field)
+{
+	List	   *known = NIL;
+	StringInfoData keys;
+	const char *nearest;
+	ListCell   *lc;
+
+	initStringInfo(&keys);
+	foreach(lc, field->form->choices)
+	{
+		FormChoice *choice = lfirst(lc);
+		int			i = foreach_current_index(lc);
+
+		known = lappend(known, choice->key);
+		known = lappend(known, choice->label);
+		if (i <= SHOWN_CHOICES)
+			appendStringInfo(&keys, "%s%s", i == 0 ? "" : ", ",
+							 i < SHOWN_CHOICES ? quote_literal_cstr(choice->key) : "...");
+	}
+	nearest = NearestName(value->text, known);
+	BindReport(context, ERRCODE_UNDEFINED_OBJECT, value->location,
+			   psprintf("field \"%s\" has no choice '%s'", field->name, value->text), NULL,
+			   nearest ? psprintf("Did you mean %s?", quote_literal_cstr(nearest)) :
+			   psprintf("Its choices are %s.%s", keys.data, field->type == FIELD_CHOICES ? "" :
+						" A value that no form has had is found with \"like\"."));
+}
+
+/* A test with the choices it names by label named by key; unknown ones are problems. */
+static const SegmentTest *
+name_choices(BindContext *context, const Source *source, const SourceField *field,
+			 const SegmentTest *test)
+{
+	SegmentTest *named;
+	ListCell   *lc;
+
+	if (!is_for_choice(test, field))
+		return test;
+	named = palloc(sizeof(SegmentTest));
+	*named = *test;
+	named->values = NIL;
+	foreach(lc, test->values)
+	{
+		SegmentValue *value = palloc(sizeof(SegmentValue));
+		const char *second = NULL;
+		const char *key;
+
+		*value = *(SegmentValue *) lfirst(lc);
+		named->values = lappend(named->values, value);
+		if (value->kind != SEGMENT_STRING)
+			continue;
+		key = SourceFindChoice(source, field, value->text, &second);
+		if (key == NULL)
+			report_unknown_choice(context, value, field);
+		else if (second != NULL)
+			BindReport(context, ERRCODE_AMBIGUOUS_COLUMN, value->location,
+					   psprintf("choice label '%s' is ambiguous", value->text),
+					   psprintf("Choices '%s' and '%s' of field \"%s\" both have it.", key, second,
+								field->name),
+					   pstrdup("Use the choice's key."));
+		else
+			value->text = unconstify(char *, key);
+	}
+	return named;
 }
 
 static BoundNode *
@@ -268,7 +331,8 @@ bind_field(BindContext *context, const SegmentNode *node, Source *source)
 	bound->field = field;
 	if (node->test != NULL)
 	{
-		bound->test = BindTest(context, node->test, field->type, field->type_name, node->field);
+		bound->test = BindTest(context, name_choices(context, source, field, node->test),
+							   field->type, field->type_name, node->field);
 		bound->test->is_event_time = field == source->time;
 		take_precision(bound->test, field);
 	}

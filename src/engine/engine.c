@@ -26,12 +26,6 @@ segment_sql(const char *text)
 	return SegmentSql(BindSegment(&context, text));
 }
 
-void
-RequireBinds(const char *text)
-{
-	(void) segment_sql(text);
-}
-
 Datum
 to_sql(PG_FUNCTION_ARGS)
 {
@@ -79,7 +73,7 @@ check_segment(PG_FUNCTION_ARGS)
 }
 
 /*
- * The segment with sources and fields by name where it has labels, so that a
+ * The segment with sources, fields and choices by name where it has labels, so that a
  * saved definition survives a change of labels.
  */
 static void
@@ -96,10 +90,22 @@ name_fields(SegmentNode *node, const BoundNode *bound)
 		node->source = unconstify(char *, bound->source->name);
 	if (bound->field != NULL)
 		node->field = unconstify(char *, bound->field->name);
+	if (bound->test != NULL)
+		node->test = unconstify(SegmentTest *, bound->test->test);
 	forboth(lc, node->args, bound_lc, bound->args)
 		name_fields(lfirst(lc), lfirst(bound_lc));
 	name_fields(node->where, bound->where);
 	name_fields(node->row, bound->row);
+}
+
+Datum
+NamedSegment(const char *text)
+{
+	BindContext context = {0};
+	SegmentNode *tree = SegmentParse(text);
+
+	name_fields(tree, BindSegment(&context, text));
+	return PointerGetDatum(SegmentFromTree(tree));
 }
 
 Datum

@@ -20,8 +20,11 @@ extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zo
 /* An argument that says as of when to evaluate, checked. */
 extern TimestampTz AsOfArgument(FunctionCallInfo fcinfo, int argument);
 
-/* Raise the first thing that is wrong with a segment, if anything is. */
-extern void RequireBinds(const char *text);
+/*
+ * A segment as it is kept: by names where it has labels. Raises the first thing
+ * that is wrong with it, if anything is.
+ */
+extern Datum NamedSegment(const char *text);
 
 /*
  * The names a segment refers to as kind('name'), itself or by the saved segments

@@ -7,10 +7,12 @@
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "engine/evaluation.h"
+#include "engine/probe.h"
 #include "funcapi.h"
 #include "spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 
 PG_FUNCTION_INFO_V1(evaluate);
 PG_FUNCTION_INFO_V1(evaluate_names);
@@ -58,17 +60,29 @@ Datum
 evaluate(PG_FUNCTION_ARGS)
 {
 	TimestampTz as_of = AsOfArgument(fcinfo, 1);
+	Segment    *segment;
+	char	   *zone = NULL;
 	SpiFrame	frame;
-	char	   *zone;
 	Datum		result;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 
+	segment = PG_GETARG_SEGMENT_PP(0);
+	if (!PG_ARGISNULL(2))
+		zone = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	frame = EnterSpi(false);
-	zone = ResolveZone(PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	MemoryContextSwitchTo(frame.caller);
-	result = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(0)), as_of, zone);
+	if (KeptLeads(segment, as_of, zone, &result))
+	{
+		MemoryContextSwitchTo(frame.caller);
+		result = datumCopy(result, false, -1);
+	}
+	else
+	{
+		zone = ResolveZone(zone);
+		MemoryContextSwitchTo(frame.caller);
+		result = EvaluateSegment(SegmentText(segment), as_of, zone);
+	}
 	LeaveSpi(frame);
 	PG_RETURN_DATUM(result);
 }

@@ -45,7 +45,7 @@ is_number(const SourceField *field)
 static int
 find_column(Pass *pass, const SourceField *field)
 {
-	return FindPassField(pass, ColumnSql(field, "r"), field->base_type);
+	return FindPassField(pass, FieldSql(field, "r"), field->base_type);
 }
 
 /* ---- terms ------------------------------------------------------------------------ */
@@ -380,7 +380,7 @@ edge_key(Pass *pass, int *key)
 	{
 		const SourceField *field = lfirst(lc);
 
-		if (field->lookup_relation == NULL && strcmp(field->column, source->key_column) == 0)
+		if (IsColumn(field, source->key_column))
 		{
 			if (!field->not_null || !is_number(field))
 				return false;
@@ -424,7 +424,7 @@ add_aggregate(Pass *pass, const Atom *atom, SieveOutput *output)
 		bool		number = is_number(node->field);
 
 		field = number ? find_column(pass, node->field) :
-			FindPassField(pass, psprintf("r.%s is not null", node->field->column), BOOLOID);
+			FindPassField(pass, psprintf("%s is not null", FieldSql(node->field, "r")), BOOLOID);
 		if (field < 0)
 			return false;
 		narrow(linitial(terms), field, number ? known : RangesOf(1, 1));

@@ -79,12 +79,6 @@ put_lookup(SqlWriter *writer, const BoundNode *node, const char *alias)
 					 holds_for_null ? " is not true)" : "");
 }
 
-char *
-ColumnSql(const SourceField *field, const char *alias)
-{
-	return psprintf(field->is_enum ? "%s.%s::text" : "%s.%s", alias, field->column);
-}
-
 static void
 put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKind parent)
 {
@@ -93,11 +87,11 @@ put_field(SqlWriter *writer, const BoundNode *node, const char *alias, SegmentKi
 	if (node->field->lookup_relation != NULL)
 		put_lookup(writer, node, alias);
 	else if (node->test == NULL)
-		put(writer, ColumnSql(node->field, alias));
+		put(writer, FieldSql(node->field, alias));
 	else
 	{
 		/* a test may be several comparisons */
-		test = TestSql(node->test, ColumnSql(node->field, alias));
+		test = TestSql(node->test, FieldSql(node->field, alias));
 		appendStringInfo(&writer->out, parent == SEGMENT_OR && strstr(test, " and ") ? "(%s)" : "%s",
 						 test);
 	}
@@ -266,7 +260,7 @@ char *
 AggregateSql(const BoundNode *node, const char *filter)
 {
 	const SourceField *field = node->field;
-	const char *column = field ? psprintf("r.%s", field->column) : "*";
+	const char *column = field ? FieldSql(field, "r") : "*";
 	bool		inexact = field && (field->base_type == FLOAT4OID || field->base_type == FLOAT8OID);
 
 	switch (node->function)
@@ -279,8 +273,7 @@ AggregateSql(const BoundNode *node, const char *filter)
 		case SEGMENT_AVG:
 			return psprintf(inexact ? "avg(%s::numeric)%s" : "avg(%s)%s", column, filter);
 		default:
-			return psprintf("%s(%s)%s", SegmentFunctionName(node->function),
-							ColumnSql(field, "r"), filter);
+			return psprintf("%s(%s)%s", SegmentFunctionName(node->function), column, filter);
 	}
 }
 

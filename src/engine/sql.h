@@ -13,12 +13,11 @@ extern char *SegmentSql(const BoundNode *node);
 
 /*
  * Its parts, for statements on the records r of a source: a row; the conditions
- * that follow "where ..." for records that exist and satisfy a row; a column; an
- * aggregate of the records of a group, with a FILTER clause or "".
+ * that follow "where ..." for records that exist and satisfy a row; an aggregate
+ * of the records of a group, with a FILTER clause or "".
  */
 extern char *RowSql(const BoundNode *row, const char *alias);
 extern char *RecordsSql(const Source *source, const BoundNode *row, bool time_known);
-extern char *ColumnSql(const SourceField *field, const char *alias);
 extern char *AggregateSql(const BoundNode *node, const char *filter);
 
 /* Is an aggregate's test met by a lead that has no records (4)? */

@@ -91,18 +91,18 @@ form_fields(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The lists a choice is for, as an array; null for all. */
+/* List ids as an array; null for none. */
 static Datum
-only_lists(const FormChoice *choice, bool *isnull)
+list_ids(List *lists, bool *isnull)
 {
-	int			n = list_length(choice->only_lists);
+	int			n = list_length(lists);
 	Datum	   *ids = palloc(n * sizeof(Datum));
 	ListCell   *lc;
 
 	*isnull = n == 0;
 	if (n == 0)
 		return (Datum) 0;
-	foreach(lc, choice->only_lists)
+	foreach(lc, lists)
 		ids[foreach_current_index(lc)] = Int64GetDatum(*(int64 *) lfirst(lc));
 	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 										   TYPALIGN_DOUBLE));
@@ -124,8 +124,8 @@ form_choices(PG_FUNCTION_ARGS)
 		foreach(lc2, field->choices)
 		{
 			FormChoice *choice = lfirst(lc2);
-			Datum		values[8];
-			bool		nulls[8] = {false};
+			Datum		values[9];
+			bool		nulls[9] = {false};
 
 			values[0] = CStringGetTextDatum(field->name);
 			values[1] = Int32GetDatum(foreach_current_index(lc2) + 1);
@@ -134,7 +134,8 @@ form_choices(PG_FUNCTION_ARGS)
 			values[4] = BoolGetDatum(choice->effective);
 			values[5] = BoolGetDatum(choice->closes);
 			values[6] = BoolGetDatum(choice->retired);
-			values[7] = only_lists(choice, &nulls[7]);
+			values[7] = list_ids(choice->only_lists, &nulls[7]);
+			values[8] = list_ids(choice->except_lists, &nulls[8]);
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		}
 	}
@@ -230,36 +231,50 @@ form_violations(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* True, or an error that names all violations. */
-Datum
-form_conforms(PG_FUNCTION_ARGS)
+/* Violations as an error's detail shows them, a line each. */
+void
+FormAppendViolations(StringInfo detail, List *violations)
 {
-	List	   *violations = argument_violations(fcinfo);
-	StringInfoData detail;
 	ListCell   *lc;
 
-	if (violations == NIL)
-		PG_RETURN_BOOL(true);
-
-	initStringInfo(&detail);
 	foreach(lc, violations)
 	{
 		FormViolation *violation = lfirst(lc);
 
 		if (lc != list_head(violations))
-			appendStringInfoChar(&detail, '\n');
-		appendStringInfoString(&detail, violation->field);
+			appendStringInfoChar(detail, '\n');
+		appendStringInfoString(detail, violation->field);
 		if (strcmp(violation->field, violation->label) != 0)
-			appendStringInfo(&detail, " \"%s\"", violation->label);
+			appendStringInfo(detail, " \"%s\"", violation->label);
 		if (violation->value != NULL)
-			appendStringInfo(&detail, " is \"%s\"", ShownLiteral(violation->value));
-		appendStringInfo(&detail, ": %s%s", violation->message,
+			appendStringInfo(detail, " is \"%s\"", ShownLiteral(violation->value));
+		appendStringInfo(detail, ": %s%s", violation->message,
 						 violation->message[strlen(violation->message) - 1] == '?' ? "" : ".");
 	}
+}
+
+void
+FormRaise(List *violations)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	FormAppendViolations(&detail, violations);
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg_plural("%d field does not conform to the form",
 						   "%d fields do not conform to the form",
 						   list_length(violations), list_length(violations)),
 			 errdetail_internal("%s", detail.data)));
+}
+
+/* True, or an error that names all violations. */
+Datum
+form_conforms(PG_FUNCTION_ARGS)
+{
+	List	   *violations = argument_violations(fcinfo);
+
+	if (violations != NIL)
+		FormRaise(violations);
+	PG_RETURN_BOOL(true);
 }

@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "iso.h"
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
@@ -24,6 +25,7 @@ typedef struct varlena FormText;
 /* Limits of a form */
 #define FORM_MAX_FIELDS		1000
 #define FORM_MAX_CHOICES	10000	/* of all fields together */
+#define FORM_MAX_PATTERN	1000	/* characters */
 
 /* The kinds of fields, in the order of their names in form_words.c. */
 typedef enum FormType
@@ -50,7 +52,8 @@ typedef struct FormChoice
 	bool		retired;		/* no longer to be entered */
 	bool		effective;		/* as a result: counts as an effective call */
 	bool		closes;			/* as a result: ends the stay on the list */
-	List	   *only_lists;		/* of int64 *: lists it is for; NIL for all */
+	List	   *only_lists;		/* of int64 *, ascending: lists it is for; NIL for all ... */
+	List	   *except_lists;	/* ... but these, ascending too */
 	int			location;
 } FormChoice;
 
@@ -115,14 +118,29 @@ extern FormField *FormFindField(const Form *form, const char *name);
 /* Every violation of a document, in the form's order; list_id only if has_list. */
 extern List *FormViolations(const Form *form, Jsonb *document, bool has_list, int64 list_id);
 
+/* A JSON value as messages and violations show it. */
+extern char *FormShownValue(JsonbValue *value);
+
+/* Violations as an error's detail shows them, a line each. */
+extern void FormAppendViolations(StringInfo detail, List *violations);
+
 /* The violation of one value, or NULL; an empty value violates nothing but "required". */
 extern FormViolation *FormCheckValue(const FormField *field, JsonbValue *value, bool has_list,
 									 int64 list_id);
+
+/* Raise 23514 with all of some violations in the detail. */
+pg_noreturn extern void FormRaise(List *violations);
+
+/* Is a list among those a choice is only for, or is not for? */
+extern bool FormHasList(List *lists, int64 list_id);
 
 /* A literal as a document would hold it. */
 extern void FormValueToJsonb(const FormValue *value, JsonbValue *result);
 
 /* A date or time as a number that orders as it does. */
 extern int64 FormTimeOrder(const IsoTime *iso);
+
+/* Is a text what a field of type email takes? */
+extern bool IsEmailAddress(const char *text);
 
 #endif							/* LEADFLOW_FORM_H */

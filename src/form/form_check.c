@@ -23,8 +23,8 @@
 #define EMAIL_MAX_LENGTH	254
 
 /* A JSON value as messages and violations show it. */
-static char *
-shown_value(JsonbValue *value)
+char *
+FormShownValue(JsonbValue *value)
 {
 	if (value->type == jbvString)
 		return pnstrdup(value->val.string.val, value->val.string.len);
@@ -46,7 +46,7 @@ violation(const FormField *field, const char *rule, JsonbValue *value, char *mes
 	result->field = field->name;
 	result->label = field->label;
 	result->rule = rule;
-	result->value = value ? shown_value(value) : NULL;
+	result->value = value ? FormShownValue(value) : NULL;
 	result->message = message;
 	return result;
 }
@@ -63,8 +63,8 @@ is_empty(JsonbValue *value)
 /* ---- texts ---------------------------------------------------------------------- */
 
 /* local@domain.tld, all of it printable ASCII without spaces */
-static bool
-is_email(const char *text)
+bool
+IsEmailAddress(const char *text)
 {
 	const char *at = strchr(text, '@');
 	const char *dot;
@@ -125,7 +125,7 @@ check_text(const FormField *field, JsonbValue *value)
 		return violation(field, "type", value, pstrdup("it must be a text"));
 	text = pnstrdup(value->val.string.val, value->val.string.len);
 
-	if (field->type == FORM_EMAIL && !is_email(text))
+	if (field->type == FORM_EMAIL && !IsEmailAddress(text))
 		return violation(field, "email", value,
 						 pstrdup("it is no e-mail address such as taro@example.jp"));
 	if (field->type == FORM_PHONE && !is_phone(text))
@@ -193,17 +193,23 @@ check_time(const FormField *field, JsonbValue *value)
 
 /* ---- choices ------------------------------------------------------------------------- */
 
-static bool
-is_for_list(const FormChoice *choice, bool has_list, int64 list_id)
+bool
+FormHasList(List *lists, int64 list_id)
 {
 	ListCell   *lc;
 
-	if (choice->only_lists == NIL)
-		return true;
-	foreach(lc, choice->only_lists)
-		if (has_list && *(int64 *) lfirst(lc) == list_id)
+	foreach(lc, lists)
+		if (*(int64 *) lfirst(lc) == list_id)
 			return true;
 	return false;
+}
+
+static bool
+is_for_list(const FormChoice *choice, bool has_list, int64 list_id)
+{
+	if (choice->only_lists != NIL)
+		return has_list && FormHasList(choice->only_lists, list_id);
+	return !has_list || !FormHasList(choice->except_lists, list_id);
 }
 
 /* A message that ends with the choices that may be entered instead. */

@@ -34,21 +34,28 @@ put_label(StringInfo out, const char *label, const char *of)
 }
 
 static void
-put_choice(StringInfo out, const FormChoice *choice)
+put_lists(StringInfo out, const char *option, List *lists)
 {
 	ListCell   *lc;
 
+	if (lists == NIL)
+		return;
+	appendStringInfo(out, " %s list (", option);
+	foreach(lc, lists)
+		appendStringInfo(out, "%s" INT64_FORMAT, lc == list_head(lists) ? "" : ", ",
+						 *(int64 *) lfirst(lc));
+	appendStringInfoChar(out, ')');
+}
+
+static void
+put_choice(StringInfo out, const FormChoice *choice)
+{
 	AppendQuoted(out, choice->key, '\'');
 	put_label(out, choice->label, choice->key);
 	appendStringInfo(out, "%s%s%s", choice->effective ? " effective" : "",
 					 choice->closes ? " closes" : "", choice->retired ? " retired" : "");
-	if (choice->only_lists == NIL)
-		return;
-	appendStringInfoString(out, " only list (");
-	foreach(lc, choice->only_lists)
-		appendStringInfo(out, "%s" INT64_FORMAT, lc == list_head(choice->only_lists) ? "" : ", ",
-						 *(int64 *) lfirst(lc));
-	appendStringInfoChar(out, ')');
+	put_lists(out, "only", choice->only_lists);
+	put_lists(out, "except", choice->except_lists);
 }
 
 static void

@@ -105,6 +105,29 @@ FormMakeListId(FormParser *parser, char *number, int location)
 	return list_id;
 }
 
+static int
+by_id(const ListCell *a, const ListCell *b)
+{
+	int64		x = *(int64 *) lfirst(a);
+	int64		y = *(int64 *) lfirst(b);
+
+	return (x > y) - (x < y);
+}
+
+/* Lists are a set: ascending, and each once. */
+static List *
+sorted_lists(List *all)
+{
+	List	   *lists = NIL;
+	ListCell   *lc;
+
+	list_sort(all, by_id);
+	foreach(lc, all)
+		if (lists == NIL || *(int64 *) llast(lists) != *(int64 *) lfirst(lc))
+			lists = lappend(lists, lfirst(lc));
+	return lists;
+}
+
 /* ---- options ------------------------------------------------------------------ */
 
 int64
@@ -174,6 +197,11 @@ set_pattern(FormParser *parser, FormField *field, const FormValue *value)
 
 	if (!is_text(field->type) || value->kind != FORM_VALUE_STRING)
 		reject(parser, value->location, "only texts have a pattern, which is a string");
+	if (pg_mbstrlen(value->text) > FORM_MAX_PATTERN)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("pattern \"%s\" is too long", ShownLiteral(value->text)),
+				 errdetail("A pattern may have at most %d characters.", FORM_MAX_PATTERN)));
 	check_pattern(parser, value->text, value->location);
 	check_pattern(parser, whole, value->location);
 	field->pattern = value->text;
@@ -216,11 +244,44 @@ set_option(FormParser *parser, FormField *field, const FormOption *option)
 
 /* ---- fields ----------------------------------------------------------------------- */
 
+static int
+by_key(const ListCell *a, const ListCell *b)
+{
+	const FormChoice *x = lfirst(a);
+	const FormChoice *y = lfirst(b);
+	int			order = strcmp(x->key, y->key);
+
+	return order != 0 ? order : x->location - y->location;
+}
+
+/* Sorted, as there may be thousands. Of several keys that are there again, the first is told. */
+static void
+check_keys(FormParser *parser, const FormField *field)
+{
+	List	   *choices = list_copy(field->choices);
+	const FormChoice *before = NULL;
+	const FormChoice *again = NULL;
+	ListCell   *lc;
+
+	list_sort(choices, by_key);
+	foreach(lc, choices)
+	{
+		const FormChoice *choice = lfirst(lc);
+
+		if (before != NULL && strcmp(before->key, choice->key) == 0 &&
+			(again == NULL || choice->location < again->location))
+			again = choice;
+		before = choice;
+	}
+	if (again != NULL)
+		reject(parser, again->location, psprintf("choice '%s' is there twice", again->key));
+	list_free(choices);
+}
+
 static void
 check_choices(FormParser *parser, const FormField *field)
 {
 	ListCell   *lc;
-	ListCell   *other;
 
 	if (field->choices != NIL && !has_choices(field->type))
 		reject(parser, field->location,
@@ -233,13 +294,12 @@ check_choices(FormParser *parser, const FormField *field)
 	{
 		FormChoice *choice = lfirst(lc);
 
+		if (choice->only_lists != NIL && choice->except_lists != NIL)
+			reject(parser, choice->location, "a choice is only for some lists or for all except some");
 		if ((choice->effective || choice->closes) && field->type == FORM_MULTISELECT)
 			reject(parser, choice->location, "only one of several choices can be a result");
-		for_each_cell(other, field->choices, lnext(field->choices, lc))
-			if (strcmp(choice->key, ((FormChoice *) lfirst(other))->key) == 0)
-				reject(parser, ((FormChoice *) lfirst(other))->location,
-					   psprintf("choice '%s' is there twice", choice->key));
 	}
+	check_keys(parser, field);
 }
 
 /* min must not be above max, and a default must be a value of the field. */
@@ -279,6 +339,13 @@ FormMakeField(FormParser *parser, char *name, char *label, FormType type, List *
 	field->label = label ? label : name;
 	field->type = type;
 	field->choices = choices;
+	foreach(lc, choices)
+	{
+		FormChoice *choice = lfirst(lc);
+
+		choice->only_lists = sorted_lists(choice->only_lists);
+		choice->except_lists = sorted_lists(choice->except_lists);
+	}
 	field->location = location;
 	foreach(lc, options)
 	{
@@ -300,14 +367,24 @@ void
 FormAddField(FormParser *parser, FormField *field)
 {
 	Form	   *form = parser->result;
+	ListCell   *lc;
 
 	if (list_length(form->fields) >= FORM_MAX_FIELDS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("form has too many fields"),
 				 errdetail("A form may have at most %d fields.", FORM_MAX_FIELDS)));
-	if (FormFindField(form, field->name) != NULL)
-		reject(parser, field->location, psprintf("field \"%s\" is there twice", field->name));
+	foreach(lc, form->fields)
+	{
+		const FormField *other = lfirst(lc);
+
+		if (strcmp(other->name, field->name) == 0)
+			reject(parser, field->location, psprintf("field \"%s\" is there twice", field->name));
+		if (strcmp(other->label, field->label) == 0)
+			reject(parser, field->location,
+				   psprintf("fields \"%s\" and \"%s\" have the same label \"%s\"",
+							other->name, field->name, field->label));
+	}
 	form->fields = lappend(form->fields, field);
 }
 

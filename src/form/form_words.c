@@ -16,6 +16,7 @@ static const LexerKeyword keywords[] = {
 	{"default", DEFAULT},
 	{"effective", EFFECTIVE},
 	{"email", EMAIL},
+	{"except", EXCEPT},
 	{"false", FALSE_P},
 	{"hidden", HIDDEN},
 	{"integer", INTEGER},
@@ -73,7 +74,7 @@ static const struct
 	},
 	[FORM_WORD_CHOICE_OPTION] = {
 		"option of a choice", {
-			"effective", "closes", "retired", "only list"
+			"effective", "closes", "retired", "only list", "except list"
 		}
 	}
 };

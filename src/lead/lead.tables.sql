@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS leadflow.rep (
     weekly_capacity integer CHECK (weekly_capacity >= 0),
     away_from date,
     away_until date,
-    active boolean NOT NULL DEFAULT true
+    active boolean NOT NULL DEFAULT true,
+    manager_id bigint REFERENCES leadflow.rep
 );
 COMMENT ON TABLE leadflow.rep IS 'sales people (営業担当者)';
 COMMENT ON COLUMN leadflow.rep.rep_id IS 'key';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN leadflow.rep.weekly_capacity IS 'leads the rep can take on a w
 COMMENT ON COLUMN leadflow.rep.away_from IS 'first day of an absence (不在開始日)';
 COMMENT ON COLUMN leadflow.rep.away_until IS 'last day of an absence (不在終了日)';
 COMMENT ON COLUMN leadflow.rep.active IS 'takes part in distributions (有効)';
+COMMENT ON COLUMN leadflow.rep.manager_id IS 'rep who is told what this one has left to do (上長)';
 
 CREATE TABLE IF NOT EXISTS leadflow.campaign (
     campaign_id bigserial PRIMARY KEY,
@@ -102,7 +104,11 @@ COMMENT ON COLUMN leadflow.lead.merged_into IS 'lead this one was merged into (�
 -- dump unrestorable.
 CREATE INDEX IF NOT EXISTS lead_email ON leadflow.lead (email);
 CREATE INDEX IF NOT EXISTS lead_external_id ON leadflow.lead (external_id);
+CREATE INDEX IF NOT EXISTS lead_company ON leadflow.lead (company);
 CREATE INDEX IF NOT EXISTS lead_rep ON leadflow.lead (rep_id);
+
+CREATE OR REPLACE TRIGGER lead_updated BEFORE UPDATE ON leadflow.lead
+    FOR EACH ROW WHEN (NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION leadflow.note_update();
 
 CREATE TABLE IF NOT EXISTS leadflow.visit (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
@@ -113,7 +119,8 @@ CREATE TABLE IF NOT EXISTS leadflow.visit (
     entry_url text,
     referrer text,
     fields jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (lead_id, visit_id)
+    -- the last visit of a lead is found without reading them
+    PRIMARY KEY (lead_id, visit_id) INCLUDE (visited_at)
 );
 COMMENT ON TABLE leadflow.visit IS 'web sessions of leads (トラッキング)';
 COMMENT ON COLUMN leadflow.visit.lead_id IS 'lead (リード)';
@@ -160,8 +167,14 @@ CREATE TABLE IF NOT EXISTS leadflow.form_version (
     PRIMARY KEY (entity, version)
 );
 COMMENT ON TABLE leadflow.form_version IS 'the forms that are and were in force (フォームの版)';
-COMMENT ON COLUMN leadflow.form_version.entity IS 'table whose fields the form is for: activity, application or lead';
+COMMENT ON COLUMN leadflow.form_version.entity IS 'table whose fields the form is for: activity, application, deal or lead';
 COMMENT ON COLUMN leadflow.form_version.version IS 'version; the highest is in force';
 COMMENT ON COLUMN leadflow.form_version.form IS 'the form';
 COMMENT ON COLUMN leadflow.form_version.applied_at IS 'when it was put in force';
 COMMENT ON COLUMN leadflow.form_version.applied_by IS 'role that put it in force';
+
+IF first_time THEN
+    PERFORM leadflow.set_form('lead', 'tags "タグ" multiselect');
+END IF;
+PERFORM leadflow.form_view('lead');
+PERFORM leadflow.form_view('application');

@@ -11,11 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "form/form.h"
 #include "funcapi.h"
+#include "lead/lead.h"
 #include "lexer.h"
 #include "miscadmin.h"
 #include "segment/segment.h"
+#include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
 
@@ -23,22 +24,15 @@ PG_FUNCTION_INFO_V1(set_form);
 PG_FUNCTION_INFO_V1(revalidate);
 PG_FUNCTION_INFO_V1(validate_forms);
 
-/* A table whose documents a form can be in force for */
-typedef struct Entity
-{
-	const char *name;			/* of the table, and of the source of its rows */
-	const char *key;
-	const char *document;		/* what conforms() is given of a row */
-} Entity;
-
 static const Entity entities[] = {
 	{"activity", "activity_id", "fields, list_id"},
 	{"application", "application_id", "fields"},
+	{"deal", "deal_id", "fields"},
 	{"lead", "lead_id", "fields"},
 };
 
-static const Entity *
-find_entity(const char *name)
+const Entity *
+FindEntity(const char *name)
 {
 	List	   *known = NIL;
 	const char *nearest;
@@ -53,7 +47,7 @@ find_entity(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("\"%s\" has no form", name),
-			 errdetail("Forms are for activity, application and lead."),
+			 errdetail("Forms are for activity, application, deal and lead."),
 			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
 }
 
@@ -65,12 +59,11 @@ entity_argument(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("neither argument must be null"),
 				 errhint("A form without fields is ''::leadflow.form.")));
-	return find_entity(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	return FindEntity(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 }
 
-/* The form in force for an entity, and its version; NULL and 0 when there is none. */
-static char *
-current_form(const Entity *entity, int *version)
+char *
+CurrentForm(const Entity *entity, int *version)
 {
 	SpiArgs		args = {0};
 	bool		isnull;
@@ -90,7 +83,7 @@ current_form(const Entity *entity, int *version)
 
 /* Does a row of a segment test the field, by name or label, for the choice (or at all)? */
 static bool
-row_uses(const SegmentNode *row, const FormField *field, const char *choice)
+row_uses(const SegmentNode *row, const FormField *field, const FormChoice *choice)
 {
 	ListCell   *lc;
 
@@ -101,20 +94,25 @@ row_uses(const SegmentNode *row, const FormField *field, const char *choice)
 	foreach(lc, row->args)
 		if (row_uses(lfirst(lc), field, choice))
 			return true;
-	if (row->field == NULL ||
-		(strcmp(row->field, field->name) != 0 && strcmp(row->field, field->label) != 0))
+	if (row->field == NULL || (strcmp(row->field, field->name) != 0 &&
+							   pg_strcasecmp(row->field, field->label) != 0))
 		return false;
 	if (choice == NULL)
 		return true;
 	if (row->test != NULL)
 		foreach(lc, row->test->values)
-			if (strcmp(((SegmentValue *) lfirst(lc))->text, choice) == 0)
+		{
+			SegmentValue *value = lfirst(lc);
+
+			if (strcmp(value->text, choice->key) == 0 || strcmp(value->text, choice->label) == 0)
 				return true;
+		}
 	return false;
 }
 
 static bool
-segment_uses(const SegmentNode *node, List *sources, const FormField *field, const char *choice)
+segment_uses(const SegmentNode *node, List *sources, const FormField *field,
+			 const FormChoice *choice)
 {
 	ListCell   *lc;
 
@@ -132,37 +130,68 @@ segment_uses(const SegmentNode *node, List *sources, const FormField *field, con
 	return false;
 }
 
-/* Where a field, or one of its choices, is still used; NULL when nowhere. */
-static char *
-uses(const Entity *entity, const FormField *field, const char *choice)
+/* The saved segments and lists that use a field, or one of its choices. */
+static void
+put_segments(StringInfo out, const Entity *entity, const FormField *field,
+			 const FormChoice *choice)
 {
 	SpiArgs		args = {0};
-	StringInfoData found;
 	List	   *sources = list_make1(unconstify(char *, entity->name));
 	uint64		rows;
 
-	initStringInfo(&found);
-	AddTextArg(&args, field->name);
-	AddTextArg(&args, choice);
-	SpiRun(psprintf("SELECT count(*) FROM leadflow.%s WHERE fields ? $1"
-					" AND ($2 IS NULL OR fields ->> $1 = $2 OR fields -> $1 @> to_jsonb($2))",
-					entity->name), &args);
-	if (SpiBigint(1, 1) > 0)
-		appendStringInfo(&found, INT64_FORMAT " rows of leadflow.%s", SpiBigint(1, 1),
-						 entity->name);
-
-	args.n = 0;
 	AddTextArg(&args, entity->name);
 	if (SpiRun("SELECT label FROM leadflow.source WHERE name = $1 AND label IS NOT NULL", &args) > 0)
 		sources = lappend(sources, SpiText(1, 1));
 	rows = SpiRun("SELECT 'saved segment', name, segment FROM leadflow.saved_segment"
-				  " UNION ALL SELECT 'list', name, segment FROM leadflow.list"
-				  " WHERE segment IS NOT NULL ORDER BY 1, 2", NULL);
+				  " UNION ALL SELECT 'list', name, segment FROM leadflow.list WHERE segment IS NOT NULL"
+				  " UNION ALL SELECT 'rule', name, s.segment FROM leadflow.rule, LATERAL (VALUES (condition),"
+				  "  (coalesce(event ->> 'enters_segment', event ->> 'leaves_segment')::leadflow.segment)) AS s (segment)"
+				  " WHERE s.segment IS NOT NULL ORDER BY 1, 2", NULL);
 	for (uint64 row = 1; row <= rows; row++)
 		if (segment_uses(SegmentParse(SpiText(row, 3)), sources, field, choice))
-			appendStringInfo(&found, "%s%s \"%s\"", found.len > 0 ? ", " : "", SpiText(row, 1),
+			appendStringInfo(out, "%s%s \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1),
 							 SpiText(row, 2));
-	return found.len > 0 ? found.data : NULL;
+}
+
+/* The rules that wait for a field, or one of its choices, or set it. */
+static void
+put_rules(StringInfo out, const Entity *entity, const FormField *field, const FormChoice *choice)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddTextArg(&args, entity->name);
+	AddTextArg(&args, field->name);
+	AddTextArg(&args, field->label);
+	AddTextArg(&args, choice ? choice->key : NULL);
+	AddTextArg(&args, choice ? choice->label : NULL);
+	rows = SpiRun("SELECT r.name FROM leadflow.rule AS r,"
+				  " LATERAL (SELECT CASE WHEN r.event ? 'result' THEN 'activity.result'"
+				  "   ELSE coalesce(r.event ->> 'field', r.event ->> 'date') END AS path,"
+				  "  coalesce(r.event -> 'result', r.event -> 'to') AS value"
+				  "  UNION ALL SELECT 'lead.' || e.key, e.value FROM jsonb_array_elements(r.actions) AS a (action),"
+				  "  LATERAL jsonb_each(a.action -> 'set') AS e WHERE a.action ? 'set') AS u"
+				  " WHERE u.path IN ($1 || '.' || $2, $1 || '.' || $3)"
+				  " AND ($4 IS NULL OR jsonb_path_exists(u.value, '$.** ? (@ == $key || @ == $label)',"
+				  "  jsonb_build_object('key', $4, 'label', $5)))"
+				  " GROUP BY r.name ORDER BY r.name", &args);
+	for (uint64 row = 1; row <= rows; row++)
+		appendStringInfo(out, "%srule \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1));
+}
+
+/* The rows that have a field, or one of its choices. */
+static void
+put_rows(StringInfo out, const Entity *entity, const FormField *field, const FormChoice *choice)
+{
+	SpiArgs		args = {0};
+
+	AddTextArg(&args, field->name);
+	AddTextArg(&args, choice ? choice->key : NULL);
+	SpiRun(psprintf("SELECT count(*) FROM leadflow.%s WHERE fields ? $1"
+					" AND ($2 IS NULL OR fields ->> $1 = $2 OR fields -> $1 @> to_jsonb($2))",
+					entity->name), &args);
+	if (SpiBigint(1, 1) > 0)
+		appendStringInfo(out, INT64_FORMAT " rows of leadflow.%s", SpiBigint(1, 1), entity->name);
 }
 
 static const FormChoice *
@@ -180,11 +209,42 @@ find_choice(const FormField *field, const char *key)
 	return NULL;
 }
 
-/* Refuse to drop what is still in use, naming all of it. */
+/* One more problem, of something that is used. */
 static void
-refuse_dropped_uses(const Entity *entity, const Form *old, const Form *new)
+put_problem(StringInfo problems, const char *what, const char *users)
+{
+	if (users[0] != '\0')
+		appendStringInfo(problems, "%s%s %s.", problems->len > 0 ? "\n" : "", what, users);
+}
+
+static void
+put_dropped(StringInfo problems, const Entity *entity, const FormField *field,
+			const FormChoice *choice)
+{
+	StringInfoData users;
+
+	initStringInfo(&users);
+	put_rows(&users, entity, field, choice);
+	put_segments(&users, entity, field, choice);
+	put_rules(&users, entity, field, choice);
+	put_problem(problems, choice ? psprintf("Choice '%s' of field \"%s\" is used by", choice->key,
+											field->name) :
+				psprintf("Field \"%s\" is used by", field->name), users.data);
+}
+
+/* Does what a segment may say of a field change with it? */
+static bool
+changes_meaning(const FormField *old, const FormField *new)
+{
+	return FormFieldType(old) != FormFieldType(new) || (old->choices == NIL && new->choices != NIL);
+}
+
+/* Refuse to drop or change what is still in use, naming all of it. */
+static void
+refuse_uses(const Entity *entity, const Form *old, const Form *new)
 {
 	StringInfoData problems;
+	int			dropped;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -193,34 +253,39 @@ refuse_dropped_uses(const Entity *entity, const Form *old, const Form *new)
 	{
 		FormField  *field = lfirst(lc);
 		FormField  *kept = FormFindField(new, field->name);
-		char	   *where;
 
 		if (kept == NULL)
-		{
-			if ((where = uses(entity, field, NULL)) != NULL)
-				appendStringInfo(&problems, "%sField \"%s\" is used by %s.",
-								 problems.len > 0 ? "\n" : "", field->name, where);
-			continue;
-		}
+			put_dropped(&problems, entity, field, NULL);
 		/* without choices, anything may be chosen */
-		if (kept->choices == NIL)
-			continue;
-		foreach(lc2, field->choices)
-		{
-			FormChoice *choice = lfirst(lc2);
+		else if (kept->choices != NIL)
+			foreach(lc2, field->choices)
+				if (find_choice(kept, ((FormChoice *) lfirst(lc2))->key) == NULL)
+					put_dropped(&problems, entity, field, lfirst(lc2));
+	}
+	dropped = problems.len;
+	foreach(lc, old->fields)
+	{
+		FormField  *field = lfirst(lc);
+		FormField  *kept = FormFindField(new, field->name);
+		StringInfoData users;
 
-			if (find_choice(kept, choice->key) == NULL &&
-				(where = uses(entity, field, choice->key)) != NULL)
-				appendStringInfo(&problems, "%sChoice '%s' of field \"%s\" is used by %s.",
-								 problems.len > 0 ? "\n" : "", choice->key, field->name, where);
-		}
+		if (kept == NULL || !changes_meaning(field, kept))
+			continue;
+		initStringInfo(&users);
+		put_segments(&users, entity, field, NULL);
+		put_rules(&users, entity, field, NULL);
+		put_problem(&problems, psprintf("Field \"%s\" would change from %s to %s, and is used by",
+										field->name, FormTypeName(field->type),
+										FormTypeName(kept->type)), users.data);
 	}
 	if (problems.len > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("the new form of \"%s\" drops what is still in use", entity->name),
+				 errmsg(dropped ? "the new form of \"%s\" drops what is still in use" :
+						"the new form of \"%s\" changes what is still in use", entity->name),
 				 errdetail_internal("%s", problems.data),
-				 errhint("Keep it, marked as retired: it can then no longer be entered.")));
+				 dropped ? errhint("Keep it, marked as retired: it can then no longer be entered.") :
+				 errhint("Give the field another name, or change what uses it first.")));
 }
 
 /* ---- the verbs ------------------------------------------------------------------------ */
@@ -268,33 +333,35 @@ is_applied(const Entity *entity, int version)
 				  &args) > 0;
 }
 
-Datum
-set_form(PG_FUNCTION_ARGS)
+void
+LockForms(void)
 {
-	const Entity *entity = entity_argument(fcinfo);
+	SpiRun("LOCK TABLE leadflow.form_version IN SHARE ROW EXCLUSIVE MODE", NULL);
+}
+
+void
+SetForm(FunctionCallInfo fcinfo, const Entity *entity, const char *form, bool dry_run)
+{
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *form = FormGetText(PG_GETARG_FORM_PP(1));
-	bool		dry_run = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	SpiFrame	frame;
+	Datum		form_datum = CStringGetTextDatum(form);
 	SpiArgs		args = {0};
 	char	   *old;
 	int			version;
 	Datum		values[8] = {0};
 	bool		nulls[8] = {false, true, true, true, true, true, true, true};
 
-	InitMaterializedSRF(fcinfo, 0);
-	frame = EnterSpi(true);
 	if (!dry_run)
-		SpiRun("LOCK TABLE leadflow.form_version IN SHARE ROW EXCLUSIVE MODE", NULL);
-	old = current_form(entity, &version);
+		LockForms();
+	old = CurrentForm(entity, &version);
 
+	/* the view before the table, as who reads the view locks them */
+	MakeFormView(entity, form, dry_run);
 	if (dry_run)
 	{
 		if (old != NULL)
-			refuse_dropped_uses(entity, FormParse(old), FormParse(form));
-		return_violations(fcinfo, entity, PG_GETARG_DATUM(1), version + 1, "", NULL);
-		LeaveSpi(frame);
-		return (Datum) 0;
+			refuse_uses(entity, FormParse(old), FormParse(form));
+		return_violations(fcinfo, entity, form_datum, version + 1, "", NULL);
+		return;
 	}
 
 	if (old != NULL && strcmp(old, form) == 0)
@@ -308,15 +375,27 @@ set_form(PG_FUNCTION_ARGS)
 		apply_form(entity, form, version);
 		/* nobody writes to the table now, so what is not in use stays so */
 		if (old != NULL)
-			refuse_dropped_uses(entity, FormParse(old), FormParse(form));
+			refuse_uses(entity, FormParse(old), FormParse(form));
 		AddTextArg(&args, entity->name);
 		AddArg(&args, INT4OID, Int32GetDatum(version));
-		AddArg(&args, LeadflowType("form"), PG_GETARG_DATUM(1));
+		AddArg(&args, LeadflowType("form"), form_datum);
 		SpiRun("INSERT INTO leadflow.form_version (entity, version, form) VALUES ($1, $2, $3)",
 			   &args);
 	}
 	values[0] = Int32GetDatum(version);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+set_form(PG_FUNCTION_ARGS)
+{
+	const Entity *entity = entity_argument(fcinfo);
+	char	   *form = FormGetText(PG_GETARG_FORM_PP(1));
+	SpiFrame	frame;
+
+	InitMaterializedSRF(fcinfo, 0);
+	frame = EnterSpi(true);
+	SetForm(fcinfo, entity, form, !PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
 	LeaveSpi(frame);
 	return (Datum) 0;
 }
@@ -335,7 +414,7 @@ revalidate(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	frame = EnterSpi(true);
-	form = current_form(entity, &version);
+	form = CurrentForm(entity, &version);
 	if (form == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

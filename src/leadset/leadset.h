@@ -53,7 +53,6 @@ DatumGetLeadset(Datum d)
 #define PG_GETARG_LEADSET(n)	DatumGetLeadset(PG_GETARG_DATUM(n))
 
 extern int64 LeadsetCardinality(const Leadset *set);
-extern bool LeadsetContains(const Leadset *set, int64 id);
 
 /* ---- reading in order ---------------------------------------------------- */
 
@@ -151,5 +150,9 @@ extern void LeadsetSymmetricDifference(ExpandedLeadset *set, ExpandedLeadset *ot
 
 extern int64 ExpandedLeadsetCardinality(ExpandedLeadset *set);
 extern bool ExpandedLeadsetContains(ExpandedLeadset *set, int64 id);
+
+/* False if there is none. */
+extern bool ExpandedLeadsetFirst(ExpandedLeadset *set, int64 *id);
+extern bool ExpandedLeadsetLast(ExpandedLeadset *set, int64 *id);
 
 #endif							/* LEADSET_H */

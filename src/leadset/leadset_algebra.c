@@ -1,13 +1,12 @@
 /*
  * leadset_algebra.c
- *		Union, intersection, difference and symmetric difference; comparison; the aggregates.
+ *		Union, intersection, difference and symmetric difference; containment; the aggregates.
  *
  * In SQL the operators alter their left operand in place where it is a
  * read-write expanded object, so they serve the aggregates as well.
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "leadset_internal.h"
 #include "miscadmin.h"
 
@@ -111,8 +110,6 @@ PG_FUNCTION_INFO_V1(leadset_symmetric_difference);
 PG_FUNCTION_INFO_V1(leadset_contains_set);
 PG_FUNCTION_INFO_V1(leadset_contained);
 PG_FUNCTION_INFO_V1(leadset_overlaps);
-PG_FUNCTION_INFO_V1(leadset_eq);
-PG_FUNCTION_INFO_V1(leadset_ne);
 
 /*
  * The left argument, to be altered and returned. In an aggregate it is the
@@ -233,38 +230,4 @@ leadset_overlaps(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(Overlap(PG_GETARG_EXPANDED_LEADSET(0),
 						   PG_GETARG_EXPANDED_LEADSET(1)));
-}
-
-/* Equal sets have equal bytes; sets of unequal length need no detoasting. */
-static bool
-Equal(Datum a, Datum b)
-{
-	Size		size = toast_raw_datum_size(a);
-	Leadset    *flat_a;
-	Leadset    *flat_b;
-	bool		equal;
-
-	if (size != toast_raw_datum_size(b))
-		return false;
-
-	flat_a = DatumGetLeadset(a);
-	flat_b = DatumGetLeadset(b);
-	equal = memcmp(flat_a, flat_b, size) == 0;
-	if ((Pointer) flat_a != DatumGetPointer(a))
-		pfree(flat_a);
-	if ((Pointer) flat_b != DatumGetPointer(b))
-		pfree(flat_b);
-	return equal;
-}
-
-Datum
-leadset_eq(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(Equal(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
-}
-
-Datum
-leadset_ne(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(!Equal(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
 }

@@ -264,7 +264,7 @@ BreakTies(ExpandedLeadset *set, ExpandedEntry *entry)
 	for (uint32 n = 0; n < reader.ncontainers; n++)
 	{
 		ReadContainer(&reader, n, container.end, &container);
-		if (container.kind == LEADSET_RUN && container.nruns * 2 >= container.cardinality)
+		if (container.kind == LEADSET_RUN && RUN_BYTES(container.nruns) >= ARRAY_BYTES(container.cardinality))
 			CollectTie(set, &container);
 	}
 	pfree(bytes);
@@ -354,7 +354,7 @@ FlattenInto(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
 }
 
 static ExpandedLeadset *
-Expand(const Leadset *flat, MemoryContext parent)
+Expand(const Leadset *flat, bool canonical, MemoryContext parent)
 {
 	ExpandedLeadset *set = LeadsetCreate(parent);
 	const char *bitmaps = (const char *) &flat->entries[flat->nentries];
@@ -369,7 +369,7 @@ Expand(const Leadset *flat, MemoryContext parent)
 		CHECK_FOR_INTERRUPTS();
 		entry->high = flat->entries[i].high;
 		entry->size = end - begin;
-		entry->canonical = true;
+		entry->canonical = canonical;
 		entry->bitmap = NULL;
 		set->nentries++;
 		entry->bitmap = CheckBitmap(roaring_bitmap_portable_deserialize_safe(bitmaps + begin, end - begin));
@@ -377,6 +377,17 @@ Expand(const Leadset *flat, MemoryContext parent)
 	}
 	set->size = VARSIZE(flat);
 	return set;
+}
+
+/* The set of valid bytes in the encoding that equal sets share. */
+Leadset *
+Reencode(const Leadset *flat)
+{
+	ExpandedLeadset *set = Expand(flat, false, CurrentMemoryContext);
+	Leadset    *result = DatumGetLeadset(LeadsetGetDatum(set));
+
+	LeadsetDelete(set);
+	return result;
 }
 
 static ExpandedLeadset *
@@ -390,7 +401,7 @@ static ExpandedLeadset *
 ExpandCopy(Datum d, MemoryContext parent)
 {
 	Leadset    *flat = DatumGetLeadset(d);
-	ExpandedLeadset *set = Expand(flat, parent);
+	ExpandedLeadset *set = Expand(flat, true, parent);
 
 	if ((Pointer) flat != DatumGetPointer(d))
 		pfree(flat);
@@ -438,4 +449,30 @@ ExpandedLeadsetContains(ExpandedLeadset *set, int64 id)
 	FlushPending(set);
 	entry = FindEntry(set, (uint64) id >> 32, &pos);
 	return entry && roaring_bitmap_contains(entry->bitmap, (uint32) id);
+}
+
+bool
+ExpandedLeadsetFirst(ExpandedLeadset *set, int64 *id)
+{
+	const ExpandedEntry *entry;
+
+	FlushPending(set);
+	if (set->nentries == 0)
+		return false;
+	entry = &set->entries[0];
+	*id = ((int64) entry->high << 32) | roaring_bitmap_minimum(entry->bitmap);
+	return true;
+}
+
+bool
+ExpandedLeadsetLast(ExpandedLeadset *set, int64 *id)
+{
+	const ExpandedEntry *entry;
+
+	FlushPending(set);
+	if (set->nentries == 0)
+		return false;
+	entry = &set->entries[set->nentries - 1];
+	*id = ((int64) entry->high << 32) | roaring_bitmap_maximum(entry->bitmap);
+	return true;
 }

@@ -1,6 +1,6 @@
 /*
  * leadset_flat.c
- *		Reads a flat set in place: membership, cardinality, ids in order.
+ *		Reads a flat set in place: its containers, cardinality, ids in order.
  *
  * The portable serialisation of a bitmap is public and fixed:
  * https://github.com/RoaringBitmap/RoaringFormatSpec
@@ -10,44 +10,6 @@
 #include "leadset_internal.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-
-#ifdef WORDS_BIGENDIAN
-#error "leadset keeps CRoaring's bytes, which are little-endian"
-#endif
-
-#define COOKIE_NO_RUNS		12346
-#define COOKIE_RUNS			12347
-#define NO_OFFSETS_BELOW	4	/* containers, in a bitmap with run flags */
-#define ARRAY_MAX			4096	/* ids; a bitset holds more */
-#define BITSET_WORDS		1024
-
-/* The n-th of an array of values that need not be aligned. */
-static inline uint16
-ReadUint16(const char *data, uint32 n)
-{
-	uint16		value;
-
-	memcpy(&value, data + n * sizeof(value), sizeof(value));
-	return value;
-}
-
-static inline uint32
-ReadUint32(const char *data, uint32 n)
-{
-	uint32		value;
-
-	memcpy(&value, data + n * sizeof(value), sizeof(value));
-	return value;
-}
-
-static inline uint64
-ReadUint64(const char *data, uint32 n)
-{
-	uint64		value;
-
-	memcpy(&value, data + n * sizeof(value), sizeof(value));
-	return value;
-}
 
 /* Reads the header of a serialised bitmap. */
 void
@@ -82,16 +44,50 @@ OpenBitmap(LeadsetBitmap *bitmap, const char *bytes)
 	}
 }
 
-static inline uint16
-ContainerKey(const LeadsetBitmap *bitmap, uint32 n)
+int64
+BitmapCardinality(const LeadsetBitmap *bitmap)
 {
-	return ReadUint16(bitmap->keys, 2 * n);
+	int64		cardinality = 0;
+
+	for (uint32 n = 0; n < bitmap->ncontainers; n++)
+		cardinality += ContainerCardinality(bitmap, n);
+	return cardinality;
 }
 
-static inline uint32
-ContainerCardinality(const LeadsetBitmap *bitmap, uint32 n)
+/* What the header says of the n-th container. */
+void
+DescribeContainer(const LeadsetBitmap *bitmap, uint32 n, LeadsetContainer *container)
 {
-	return (uint32) ReadUint16(bitmap->keys, 2 * n + 1) + 1;
+	container->key = ContainerKey(bitmap, n);
+	container->cardinality = ContainerCardinality(bitmap, n);
+	if (bitmap->run_flags && (bitmap->run_flags[n / 8] & (1 << (n % 8))))
+		container->kind = LEADSET_RUN;
+	else if (container->cardinality <= ARRAY_MAX)
+		container->kind = LEADSET_ARRAY;
+	else
+		container->kind = LEADSET_BITSET;
+	container->nruns = 0;
+}
+
+/* The bytes of a container that was described; of one with runs, its first two are read. */
+void
+OpenContainer(LeadsetContainer *container, const char *data)
+{
+	container->data = data;
+	switch (container->kind)
+	{
+		case LEADSET_RUN:
+			container->nruns = ReadUint16(data, 0);
+			container->data += sizeof(uint16);
+			container->end = data + RUN_BYTES(container->nruns);
+			break;
+		case LEADSET_ARRAY:
+			container->end = data + ARRAY_BYTES(container->cardinality);
+			break;
+		case LEADSET_BITSET:
+			container->end = data + BITSET_BYTES;
+			break;
+	}
 }
 
 /* Reads the n-th container, whose bytes are at data. */
@@ -99,28 +95,8 @@ void
 ReadContainer(const LeadsetBitmap *bitmap, uint32 n, const char *data,
 			  LeadsetContainer *container)
 {
-	container->key = ContainerKey(bitmap, n);
-	container->cardinality = ContainerCardinality(bitmap, n);
-	container->nruns = 0;
-	container->data = data;
-
-	if (bitmap->run_flags && (bitmap->run_flags[n / 8] & (1 << (n % 8))))
-	{
-		container->kind = LEADSET_RUN;
-		container->nruns = ReadUint16(data, 0);
-		container->data = data + sizeof(uint16);
-		container->end = container->data + container->nruns * 2 * sizeof(uint16);
-	}
-	else if (container->cardinality <= ARRAY_MAX)
-	{
-		container->kind = LEADSET_ARRAY;
-		container->end = data + container->cardinality * sizeof(uint16);
-	}
-	else
-	{
-		container->kind = LEADSET_BITSET;
-		container->end = data + BITSET_WORDS * sizeof(uint64);
-	}
+	DescribeContainer(bitmap, n, container);
+	OpenContainer(container, data);
 }
 
 /* Opens the bitmap of the set's n-th entry. */
@@ -147,13 +123,12 @@ LeadsetCardinality(const Leadset *set)
 
 		CHECK_FOR_INTERRUPTS();
 		OpenEntry(set, i, &bitmap);
-		for (uint32 n = 0; n < bitmap.ncontainers; n++)
-			cardinality += ContainerCardinality(&bitmap, n);
+		cardinality += BitmapCardinality(&bitmap);
 	}
 	return cardinality;
 }
 
-static bool
+bool
 ContainerContains(const LeadsetContainer *container, uint16 low)
 {
 	uint32		begin = 0;
@@ -183,62 +158,6 @@ ContainerContains(const LeadsetContainer *container, uint16 low)
 		ReadUint16(container->data, 2 * (begin - 1) + 1);
 }
 
-static bool
-BitmapContains(const LeadsetBitmap *bitmap, uint32 low)
-{
-	uint16		key = low >> 16;
-	uint32		begin = 0;
-	uint32		end = bitmap->ncontainers;
-	LeadsetContainer container;
-
-	while (begin < end)
-	{
-		uint32		middle = (begin + end) / 2;
-
-		if (ContainerKey(bitmap, middle) < key)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	if (begin == bitmap->ncontainers || ContainerKey(bitmap, begin) != key)
-		return false;
-
-	if (bitmap->offsets)
-		ReadContainer(bitmap, begin, bitmap->start + ReadUint32(bitmap->offsets, begin),
-					  &container);
-	else
-	{
-		container.end = bitmap->containers;
-		for (uint32 n = 0; n <= begin; n++)
-			ReadContainer(bitmap, n, container.end, &container);
-	}
-	return ContainerContains(&container, (uint16) low);
-}
-
-bool
-LeadsetContains(const Leadset *set, int64 id)
-{
-	uint32		high = (uint64) id >> 32;
-	uint32		begin = 0;
-	uint32		end = set->nentries;
-	LeadsetBitmap bitmap;
-
-	while (begin < end)
-	{
-		uint32		middle = begin + (end - begin) / 2;
-
-		if (set->entries[middle].high < high)
-			begin = middle + 1;
-		else
-			end = middle;
-	}
-	if (begin == set->nentries || set->entries[begin].high != high)
-		return false;
-
-	OpenEntry(set, begin, &bitmap);
-	return BitmapContains(&bitmap, (uint32) id);
-}
-
 /*
  * The first bit at or after pos that is set, or that is clear; 65536 if there
  * is none.
@@ -258,6 +177,36 @@ FindBit(const char *words, uint32 pos, bool set)
 		mask = ~UINT64CONST(0);
 	}
 	return BITSET_WORDS * 64;
+}
+
+uint32
+ContainerFirst(const LeadsetContainer *container)
+{
+	if (container->kind == LEADSET_BITSET)
+		return FindBit(container->data, 0, true);
+	return ReadUint16(container->data, 0);
+}
+
+uint32
+ContainerLast(const LeadsetContainer *container)
+{
+	uint32		i = BITSET_WORDS - 1;
+
+	switch (container->kind)
+	{
+		case LEADSET_ARRAY:
+			return ReadUint16(container->data, container->cardinality - 1);
+
+		case LEADSET_BITSET:
+			while (ReadUint64(container->data, i) == 0)
+				i--;
+			return i * 64 + pg_leftmost_one_pos64(ReadUint64(container->data, i));
+
+		case LEADSET_RUN:
+			return ReadUint16(container->data, 2 * (container->nruns - 1)) +
+				ReadUint16(container->data, 2 * (container->nruns - 1) + 1);
+	}
+	pg_unreachable();
 }
 
 /* The next range of low words in the open container, if there is one. */

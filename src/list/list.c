@@ -43,26 +43,57 @@ list_condition(const char *name, List **known_names)
 					" and (m.left_at is null or m.left_at > $1))", SpiBigint(1, 1));
 }
 
+/* The lead's stays on the list that began by then, and ended by then or did not. */
+static char *
+list_history(const char *name)
+{
+	return psprintf("select m.member_id, m.entered_at, case when m.left_at <= $1 then m.left_at end"
+					" from leadflow.member as m join leadflow.list as l using (list_id)"
+					" where m.lead_id = $3 and l.name = %s and m.entered_at <= $1"
+					" order by m.entered_at desc, m.member_id desc", quote_literal_cstr(name));
+}
+
 void
 ListInit(void)
 {
+	static const NamedSetDetails details = {
+		.kind = "list", .table = "list", .stays = "member", .history = list_history
+	};
+
 	RegisterNamedSet("list", list_condition);
+	DescribeNamedSet(&details);
 	RegisterSegmentsInUse("SELECT segment, zone FROM leadflow.list"
 						  " WHERE status = 'open' AND segment IS NOT NULL");
 }
 
 /* ---- finding and locking ------------------------------------------------------ */
 
+/* Activities end stays without the lock, and leave it to us to see that they did. */
+static void
+take_last_leaving(LeadList *list)
+{
+	SpiArgs		args = {0};
+	Datum		left_at;
+	bool		isnull;
+
+	AddBigintArg(&args, list->list_id);
+	SpiRun("SELECT max(left_at) FROM leadflow.member WHERE list_id = $1 AND left_at IS NOT NULL",
+		   &args);
+	left_at = SpiDatum(1, 1, &isnull);
+	if (!isnull)
+		list->changed_at = Max(list->changed_at, DatumGetTimestampTz(left_at));
+}
+
 static LeadList *
-lock_list(const char *condition, SpiArgs *args, bool skip_locked)
+read_list(const char *condition, SpiArgs *args, const char *locking)
 {
 	char	   *sql = psprintf("SELECT list_id, name, status = 'open', segment, mode = 'mirror', zone,"
-							   " changed_at, done_through FROM leadflow.list WHERE %s"
-							   " FOR NO KEY UPDATE%s", condition, skip_locked ? " SKIP LOCKED" : "");
+							   " changed_at, done_through, exclusive"
+							   " FROM leadflow.list WHERE %s%s", condition, locking);
 	LeadList   *list;
 	bool		isnull;
 
-	if (SpiRun(sql, args) == 0)
+	if ((locking[0] != '\0' ? SpiRun(sql, args) : SpiRead(sql, args)) == 0)
 		return NULL;
 	list = palloc0(sizeof(LeadList));
 	list->list_id = SpiBigint(1, 1);
@@ -73,6 +104,9 @@ lock_list(const char *condition, SpiArgs *args, bool skip_locked)
 	list->zone = SpiText(1, 6);
 	list->changed_at = DatumGetTimestampTz(SpiDatum(1, 7, &isnull));
 	list->done_through = DatumGetTimestampTz(SpiDatum(1, 8, &isnull));
+	list->exclusive = DatumGetBool(SpiDatum(1, 9, &isnull));
+	if (locking[0] != '\0')
+		take_last_leaving(list);
 	list->zone = ResolveZone(list->zone);
 	return list;
 }
@@ -83,12 +117,13 @@ LockListById(int64 list_id, bool skip_locked)
 	SpiArgs		args = {0};
 
 	AddBigintArg(&args, list_id);
-	return lock_list("list_id = $1", &args, skip_locked);
+	return read_list("list_id = $1", &args,
+					 skip_locked ? " FOR NO KEY UPDATE SKIP LOCKED" : " FOR NO KEY UPDATE");
 }
 
 /* Verbs are declared twice, for a list's name and for its id. */
-LeadList *
-LockList(FunctionCallInfo fcinfo, int argument)
+static LeadList *
+list_argument(FunctionCallInfo fcinfo, int argument, const char *locking)
 {
 	SpiArgs		args = {0};
 	LeadList   *list;
@@ -101,7 +136,8 @@ LockList(FunctionCallInfo fcinfo, int argument)
 				 errmsg("the list must not be null")));
 	if (ArgumentType(fcinfo, argument) == INT8OID)
 	{
-		list = LockListById(PG_GETARG_INT64(argument), false);
+		AddBigintArg(&args, PG_GETARG_INT64(argument));
+		list = read_list("list_id = $1", &args, locking);
 		if (list == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -112,7 +148,7 @@ LockList(FunctionCallInfo fcinfo, int argument)
 
 	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
 	AddTextArg(&args, name);
-	list = lock_list("name = $1", &args, false);
+	list = read_list("name = $1", &args, locking);
 	if (list == NULL)
 	{
 		nearest = NearestName(name, list_names());
@@ -123,6 +159,18 @@ LockList(FunctionCallInfo fcinfo, int argument)
 				 errhint("SELECT list_id, name FROM leadflow.list lists them.")));
 	}
 	return list;
+}
+
+LeadList *
+LockList(FunctionCallInfo fcinfo, int argument)
+{
+	return list_argument(fcinfo, argument, " FOR NO KEY UPDATE");
+}
+
+LeadList *
+FindList(FunctionCallInfo fcinfo, int argument)
+{
+	return list_argument(fcinfo, argument, "");
 }
 
 void
@@ -191,6 +239,7 @@ create_list(PG_FUNCTION_ARGS)
 	SpiArgs		args = {0};
 	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *mode = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	Datum		segment = (Datum) 0;
 	int64		list_id;
 
 	require(name != NULL && name[0] != '\0', "a list needs a name", NULL);
@@ -206,14 +255,17 @@ create_list(PG_FUNCTION_ARGS)
 	{
 		/* what the same statement has saved before is there to be referred to */
 		PushFreshSnapshot();
-		RequireBinds(SegmentText(PG_GETARG_SEGMENT_PP(1)));
+		segment = NamedSegment(SegmentText(PG_GETARG_SEGMENT_PP(1)));
 		PopActiveSnapshot();
 	}
 	if (!PG_ARGISNULL(4))
 		(void) ResolveZone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
 
 	AddTextArg(&args, name);
-	add_argument(&args, fcinfo, 1, LeadflowType("segment"));
+	if (PG_ARGISNULL(1))
+		AddNullArg(&args, LeadflowType("segment"));
+	else
+		AddArg(&args, LeadflowType("segment"), segment);
 	add_argument(&args, fcinfo, 2, LeadflowType("cadence"));
 	AddTextArg(&args, mode);
 	add_argument(&args, fcinfo, 4, TEXTOID);	/* zone */
@@ -226,10 +278,12 @@ create_list(PG_FUNCTION_ARGS)
 	add_argument(&args, fcinfo, 11, INTERVALOID);	/* return_after */
 	add_argument(&args, fcinfo, 12, INT4OID);	/* max_members */
 	add_argument(&args, fcinfo, 13, INT4OID);	/* priority */
+	add_argument(&args, fcinfo, 14, BOOLOID);	/* exclusive */
 	if (SpiRun("INSERT INTO leadflow.list AS l (name, segment, cadence, mode, zone, purpose, kind,"
-			   " talk_script, visibility, owner, due_after, return_after, max_members, priority)"
+			   " talk_script, visibility, owner, due_after, return_after, max_members, priority,"
+			   " exclusive)"
 			   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, current_user), $11,"
-			   " coalesce($12, interval '0'), $13, coalesce($14, 0))"
+			   " coalesce($12, interval '0'), $13, coalesce($14, 0), coalesce($15, false))"
 			   " ON CONFLICT (name) DO NOTHING RETURNING l.list_id", &args) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -5,7 +5,8 @@
  * Lock order: a verb that changes who is on a list first locks the list's row
  * FOR NO KEY UPDATE, one list at a time, and takes its snapshots after that; so
  * changes of a list are made one after the other. Readers and foreign keys are
- * not blocked.
+ * not blocked. After the list come the rows of members, by lead_id. Who changes
+ * only what members are doing locks no more than these.
  */
 #ifndef LEADFLOW_LIST_H
 #define LEADFLOW_LIST_H
@@ -21,6 +22,7 @@ typedef struct LeadList
 	bool		open;
 	char	   *segment;		/* NULL for a list filled by hand */
 	bool		mirror;
+	bool		exclusive;
 	char	   *zone;			/* resolved */
 	TimestampTz changed_at;
 	TimestampTz done_through;
@@ -32,6 +34,9 @@ typedef struct LeadList
  */
 extern LeadList *LockList(FunctionCallInfo fcinfo, int argument);
 extern LeadList *LockListById(int64 list_id, bool skip_locked);
+
+/* The same without a lock, under the active snapshot. */
+extern LeadList *FindList(FunctionCallInfo fcinfo, int argument);
 
 /* Raise 55000 for a list that is closed. */
 extern void RequireOpen(const LeadList *list);

@@ -5,47 +5,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "lead/lead.h"
 #include "list/list.h"
-#include "segment/segment.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(add_to_list);
 PG_FUNCTION_INFO_V1(remove_from_list);
-
-/* Unknown ids an error message names */
-#define SHOWN_IDS	5
-
-/*
- * The leads an argument names: verbs are declared twice, for a leadset and for
- * a segment, which is evaluated as of the time of the change.
- */
-static Datum
-argument_leads(FunctionCallInfo fcinfo, int argument, const LeadList *list, TimestampTz at)
-{
-	Datum		leads;
-
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the leads must not be null"),
-				 errhint("No leads are '{}'::leadflow.leadset.")));
-	if (ArgumentType(fcinfo, argument) != LeadflowType("segment"))
-		return PG_GETARG_DATUM(argument);
-
-	PushFreshSnapshot();
-	leads = EvaluateSegment(SegmentText(PG_GETARG_SEGMENT_PP(argument)), at, list->zone);
-	PopActiveSnapshot();
-	return leads;
-}
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
 
 /* A hold ends after it begins. */
 static Datum
@@ -60,29 +26,6 @@ hold_argument(FunctionCallInfo fcinfo, int argument)
 				 errmsg("hold_for must not be negative"),
 				 errhint("Without it the hold lasts until leadflow.add_to_list() lifts it.")));
 	return PG_GETARG_DATUM(argument);
-}
-
-/* Every id must be a lead's. */
-static void
-require_leads(Datum leads)
-{
-	SpiArgs		args = {0};
-
-	AddArg(&args, LeadflowType("leadset"), leads);
-	SpiRun("SELECT string_agg(u.lead_id::text, ', ' ORDER BY u.lead_id)"
-		   " FILTER (WHERE u.n <= " CppAsString2(SHOWN_IDS) "), count(*)"
-		   " FROM (SELECT u.lead_id, row_number() OVER (ORDER BY u.lead_id) AS n"
-		   "  FROM leadflow.unnest($1) AS u (lead_id)"
-		   "  WHERE NOT EXISTS (SELECT FROM leadflow.lead AS l WHERE l.lead_id = u.lead_id)) AS u",
-		   &args);
-	if (SpiBigint(1, 2) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("some of the ids are no leads: %s%s", SpiText(1, 1),
-						SpiBigint(1, 2) > SHOWN_IDS ? ", ..." : ""),
-				 errdetail_plural("%lld of the ids given is not in leadflow.lead.",
-								  "%lld of the ids given are not in leadflow.lead.",
-								  SpiBigint(1, 2), (long long) SpiBigint(1, 2))));
 }
 
 /* Say how many leads are not added although asked for, and why. */
@@ -130,8 +73,8 @@ add_body(FunctionCallInfo fcinfo, void *result)
 	int64		added;
 
 	RequireOpen(list);
-	leads = argument_leads(fcinfo, 1, list, at);
-	require_leads(leads);
+	leads = LeadsArgument(fcinfo, 1, at, list->zone);
+	RequireLeads(leads);
 	notice_unreachable(leads);
 
 	AddBigintArg(&args, list->list_id);
@@ -141,7 +84,7 @@ add_body(FunctionCallInfo fcinfo, void *result)
 
 	AddTimeArg(&args, at);
 	AddTextArg(&args, list->zone);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	added = SpiRun("INSERT INTO leadflow.member AS m"
 				   " (lead_id, list_id, entered_at, entered_reason, due_on)"
 				   " SELECT u.lead_id, $1, $3, $5,"
@@ -177,9 +120,9 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 	int64		removed;
 
 	AddBigintArg(&args, list->list_id);
-	AddArg(&args, LeadflowType("leadset"), argument_leads(fcinfo, 1, list, at));
+	AddArg(&args, LeadflowType("leadset"), LeadsArgument(fcinfo, 1, at, list->zone));
 	AddTimeArg(&args, at);
-	AddTextArg(&args, text_argument(fcinfo, 2));
+	AddTextArg(&args, TextArgument(fcinfo, 2));
 	if (PG_ARGISNULL(3))
 		AddNullArg(&args, INTERVALOID);
 	else
@@ -196,7 +139,8 @@ remove_body(FunctionCallInfo fcinfo, void *result)
 					 " SELECT lead_id, $1,"
 					 " leadflow.instant(leadflow.local_time($3, $6) + $5, $6), $4 FROM gone"
 					 " ON CONFLICT (lead_id, list_id) DO UPDATE"
-					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user",
+					 " SET until = excluded.until, reason = excluded.reason, held_by = current_user,"
+					 " worked = false",
 					 &args);
 	if (removed > 0)
 		SetChangedAt(list, at);

@@ -73,9 +73,34 @@ count_members(const LeadList *list)
 }
 
 /*
+ * A lead that was worked does not come back just because it still matches: it is
+ * held until it no longer does, and may then match anew. With return_after, time
+ * decides instead.
+ */
+static void
+hold_worked(const LeadList *list, Datum leads)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, list->list_id);
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("DELETE FROM leadflow.hold AS h WHERE h.list_id = $1 AND h.worked"
+		   " AND NOT leadflow.contains($2, h.lead_id)", &args);
+	SpiRun("WITH ended AS (UPDATE leadflow.member AS m SET settled = true"
+		   "  WHERE m.list_id = $1 AND m.state = 'done' AND m.left_at IS NOT NULL AND NOT m.settled"
+		   "  RETURNING m.lead_id, m.left_reason)"
+		   " INSERT INTO leadflow.hold AS h (lead_id, list_id, worked, reason)"
+		   " SELECT DISTINCT ON (e.lead_id) e.lead_id, $1, true, e.left_reason"
+		   " FROM ended AS e JOIN leadflow.list AS l ON l.list_id = $1"
+		   " WHERE l.return_after = '0' AND leadflow.contains($2, e.lead_id)"
+		   " ON CONFLICT (lead_id, list_id) DO NOTHING", &args);
+}
+
+/*
  * Begin the stays of leads that match, are not members, are not held and did
  * not leave too recently; the lowest ids where the list has a limit. A lead may
- * have been deleted since it was found to match, or must not be contacted.
+ * have been deleted since it was found to match, or must not be contacted. An
+ * exclusive list leaves leads to another one that goes first.
  */
 static uint64
 add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads, int64 members)
@@ -88,7 +113,7 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 	AddTextArg(&args, list->zone);
 	AddBigintArg(&args, run_id);
 	AddBigintArg(&args, members);
-	return SpiRun("INSERT INTO leadflow.member AS m (lead_id, list_id, entered_at, run_id, due_on)"
+	return SpiRun(psprintf("INSERT INTO leadflow.member AS m (lead_id, list_id, entered_at, run_id, due_on)"
 				  " SELECT u.lead_id, $1, $2, $5,"
 				  " (SELECT (leadflow.local_date($2, $4) + due_after)::date"
 				  "  FROM leadflow.list WHERE list_id = $1)"
@@ -103,9 +128,14 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 				  " AND NOT EXISTS (SELECT FROM leadflow.hold AS h"
 				  "  WHERE h.lead_id = u.lead_id AND h.list_id = $1"
 				  "  AND (h.until IS NULL OR h.until > $2))"
+				  "%s"
 				  " ORDER BY u.lead_id"
 				  " LIMIT (SELECT CASE WHEN max_members IS NOT NULL THEN greatest(max_members - $6, 0) END"
 				  "  FROM leadflow.list WHERE list_id = $1)",
+				  list->exclusive ?
+				  " AND NOT EXISTS (SELECT FROM leadflow.member AS s JOIN leadflow.list AS o USING (list_id)"
+				  "  WHERE s.lead_id = u.lead_id AND s.left_at IS NULL AND o.list_id <> $1 AND o.exclusive"
+				  "  AND o.priority >= (SELECT priority FROM leadflow.list WHERE list_id = $1))" : ""),
 				  &args);
 }
 
@@ -135,10 +165,14 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 				 errdetail("It was last changed at %s.", timestamptz_to_str(list->changed_at)),
 				 errhint("The history of a list only grows: refresh it as of a later time.")));
 
+	/* two exclusive lists must not take a lead at the same time, unseen by each other */
+	if (list->exclusive)
+		SpiRun("SELECT pg_advisory_xact_lock(hashtext('leadflow.exclusive'))", NULL);
 	leads = matching_leads(list, as_of);
 	result.removed = remove_unreachable(list, as_of);
 	if (list->mirror)
 		result.removed += remove_unmatched(list, as_of, leads);
+	hold_worked(list, leads);
 	result.kept = count_members(list);
 	result.added = add_matching(list, run_id, as_of, leads, result.kept);
 	if (result.added > 0 || result.removed > 0)

@@ -189,17 +189,17 @@ shape_sum(const Atom *atom, const Clock *clock, RollupShape *shape)
 {
 	const BoundNode *node = atom->node;
 	const SourceField *field = node->field;
-	char	   *known = field ? psprintf("r.%s is not null", field->column) : NULL;
+	char	   *value = field ? FieldSql(field, "r") : NULL;
 
 	if (node->function == SEGMENT_SUM)
 	{
 		if (field->base_type != INT2OID && field->base_type != INT4OID)
 			return false;
-		shape->value = psprintf("r.%s", field->column);
+		shape->value = value;
 	}
-	else if (known != NULL)
-		shape->condition = shape->condition[0] == '\0' ? known :
-			psprintf("(%s) and %s", shape->condition, known);
+	else if (value != NULL)
+		shape->condition = shape->condition[0] == '\0' ? psprintf("%s is not null", value) :
+			psprintf("(%s) and %s is not null", shape->condition, value);
 	shape->kind = ROLLUP_SUMS;
 	shape->test = TestRanges(node->test, INT8OID, clock);
 	if (shape->test == NULL)

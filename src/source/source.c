@@ -19,6 +19,7 @@ typedef struct NamedSet
 } NamedSet;
 
 static List *named_sets = NIL;
+static List *described_sets = NIL;	/* of NamedSetDetails */
 
 static const char *
 quoted_or_null(const char *identifier)
@@ -74,6 +75,18 @@ field_type(Oid type, char category)
 		FIELD_TEXT : FIELD_OTHER;
 }
 
+void
+SourceSetType(SourceField *field, Oid type)
+{
+	char		category;
+	bool		is_preferred;
+
+	field->base_type = getBaseType(type);
+	get_type_category_preferred(field->base_type, &category, &is_preferred);
+	field->type = field_type(field->base_type, category);
+	field->is_enum = category == TYPCATEGORY_ENUM;
+}
+
 /* The columns of the relation; a domain is what it is over. */
 static void
 load_columns(Source *source)
@@ -84,7 +97,8 @@ load_columns(Source *source)
 
 	AddTextArg(&args, source->name);
 	rows = SpiReadKept("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
-				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull"
+				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+				   " a.attgenerated <> ''"
 				   " FROM leadflow.source s"
 				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
 				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped",
@@ -92,17 +106,13 @@ load_columns(Source *source)
 	for (uint64 row = 1; row <= rows; row++)
 	{
 		SourceField *field = palloc0(sizeof(SourceField));
-		char		category;
-		bool		is_preferred;
 
 		field->name = SpiText(row, 1);
 		field->label = SpiText(row, 2);
-		field->base_type = getBaseType(DatumGetObjectId(SpiDatum(row, 3, &isnull)));
-		get_type_category_preferred(field->base_type, &category, &is_preferred);
-		field->type = field_type(field->base_type, category);
-		field->is_enum = category == TYPCATEGORY_ENUM;
+		SourceSetType(field, DatumGetObjectId(SpiDatum(row, 3, &isnull)));
 		field->type_name = SpiText(row, 4);
 		field->not_null = DatumGetBool(SpiDatum(row, 5, &isnull));
+		field->generated = DatumGetBool(SpiDatum(row, 6, &isnull));
 		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);
 		if (source->time_column != NULL && strcmp(field->name, source->time_column) == 0)
@@ -166,7 +176,63 @@ SourceLoadFields(Source *source)
 
 	load_columns(source);
 	load_lookups(source);
+	LoadFormFields(source);
 	return source->fields != NIL;
+}
+
+SourceField *
+SourceFindField(const Source *source, const char *name, SourceField **second)
+{
+	SourceField *found = NULL;
+	ListCell   *lc;
+
+	*second = NULL;
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		if (strcmp(field->name, name) == 0)
+			return field;
+	}
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		if (field->label == NULL || pg_strcasecmp(field->label, name) != 0)
+			continue;
+		if (found != NULL)
+		{
+			*second = field;
+			break;
+		}
+		found = field;
+	}
+	return found;
+}
+
+List *
+SourceFieldNames(const Source *source)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, source->fields)
+	{
+		SourceField *field = lfirst(lc);
+
+		names = lappend(names, unconstify(char *, field->name));
+		if (field->label != NULL)
+			names = lappend(names, unconstify(char *, field->label));
+	}
+	return names;
+}
+
+char *
+FieldSql(const SourceField *field, const char *alias)
+{
+	if (field->column == NULL)
+		return FormFieldSql(field->form, psprintf("%s.fields", alias), "$2");
+	return psprintf(field->is_enum ? "%s.%s::text" : "%s.%s", alias, field->column);
 }
 
 void
@@ -192,6 +258,30 @@ FindNamedSet(const char *kind)
 
 		if (strcmp(set->kind, kind) == 0)
 			return set->condition;
+	}
+	return NULL;
+}
+
+void
+DescribeNamedSet(const NamedSetDetails *details)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	described_sets = lappend(described_sets, unconstify(NamedSetDetails *, details));
+	MemoryContextSwitchTo(old);
+}
+
+const NamedSetDetails *
+FindNamedSetDetails(const char *kind)
+{
+	ListCell   *lc;
+
+	foreach(lc, described_sets)
+	{
+		const NamedSetDetails *details = lfirst(lc);
+
+		if (strcmp(details->kind, kind) == 0)
+			return details;
 	}
 	return NULL;
 }

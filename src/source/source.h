@@ -6,6 +6,7 @@
 #define LEADFLOW_SOURCE_H
 
 #include "compat.h"
+#include "form/form.h"
 #include "nodes/pg_list.h"
 
 typedef enum FieldType
@@ -27,14 +28,18 @@ typedef struct SourceField
 	FieldType	type;
 	Oid			base_type;		/* what its domain is over, if its type is one */
 	const char *type_name;		/* as messages call it */
-	const char *column;			/* of the source's relation, quoted */
+	const char *column;			/* of the source's relation, quoted; NULL for a form's field */
 	bool		is_enum;		/* compared as text */
+	bool		generated;
 	bool		not_null;
 
 	/* a lookup field is a name in another table; NULL when it is none */
 	const char *lookup_relation;
 	const char *lookup_key;
 	const char *lookup_name;
+
+	/* the field of the form in force that it is, or is generated from; or NULL */
+	const FormField *form;
 } SourceField;
 
 typedef struct Source
@@ -46,6 +51,7 @@ typedef struct Source
 	const char *key_column;		/* quoted, or NULL */
 	const char *time_column;	/* bare, or NULL */
 	SourceField *time;			/* the event time, or NULL */
+	const char *entity;			/* by which name its documents may have a form, or NULL */
 	List	   *fields;			/* of SourceField; NIL until SourceLoadFields() */
 } Source;
 
@@ -56,6 +62,39 @@ extern List *LoadSources(void);
 extern bool SourceLoadFields(Source *source);
 
 /*
+ * The field of a name, or else of a label, which is compared without regard to
+ * case; NULL when there is none. Where two have the label, the second is set.
+ */
+extern SourceField *SourceFindField(const Source *source, const char *name, SourceField **second);
+
+/* The names and labels of a source's fields: a list of char *. */
+extern List *SourceFieldNames(const Source *source);
+
+/*
+ * The value of a field, of a record that goes by an alias, as SQL over $2 (zone).
+ * Of a lookup field, it is what is looked up.
+ */
+extern char *FieldSql(const SourceField *field, const char *alias);
+
+/* For source_form.c: a field is of a type, or of a domain over it. */
+extern void SourceSetType(SourceField *field, Oid type);
+
+/* source_form.c: what the fields of a form read from its documents. */
+extern void LoadFormFields(Source *source);
+extern char *FormFieldSql(const FormField *field, const char *document, const char *zone);
+
+/* The type of what FormFieldSql() reads. */
+extern Oid	FormFieldType(const FormField *field);
+
+/*
+ * The key of a choice of a field that a text names: a key or a label in the form
+ * in force, else in an earlier form, later ones first. NULL when there is none; an
+ * ambiguous label sets second to the other key.
+ */
+extern const char *SourceFindChoice(const Source *source, const SourceField *field,
+									const char *text, const char **second);
+
+/*
  * A kind of named set, as list('HOT'). Its room gives the condition under which
  * the lead l.lead_id belongs to the set, in SQL over $1 (as_of) and $2 (zone);
  * or NULL with the known names when there is no such set.
@@ -64,6 +103,26 @@ typedef char *(*NamedSetCondition) (const char *name, List **known_names);
 
 /* Called from _PG_init. */
 extern void RegisterNamedSet(const char *kind, NamedSetCondition condition);
+
+/*
+ * What else a room can tell of its kind: the table of schema leadflow that has a
+ * row for each set, by its column "name"; and SQL for the stays of lead $3 in the
+ * set up to $1, the latest first, as (key, since, until). The keys are those of
+ * the relation named.
+ */
+typedef struct NamedSetDetails
+{
+	const char *kind;
+	const char *table;
+	const char *stays;
+	char	   *(*history) (const char *name);
+} NamedSetDetails;
+
+/* Called from _PG_init; kept, not copied. */
+extern void DescribeNamedSet(const NamedSetDetails *details);
+
+/* What is told of a kind, or NULL. */
+extern const NamedSetDetails *FindNamedSetDetails(const char *kind);
 
 /* The provider of a kind, or NULL. */
 extern NamedSetCondition FindNamedSet(const char *kind);

@@ -46,6 +46,25 @@ IF first_time THEN
          '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
                    "label": "活動者"},
            "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
-                    "label": "リスト"}}')
+                    "label": "リスト"}}'),
+        ('deal', '商談', 'leadflow.deal', 'deal_id', 'opened_at',
+         '{"external_id": "外部ID", "name": "商談名", "stage": "商談ステージ", "amount": "金額",
+           "opened_at": "商談開始日時", "expected_close_on": "完了予定日", "closed_at": "完了日時",
+           "lost_reason": "失注理由"}',
+         '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
+                   "label": "担当者"},
+           "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
+                    "label": "リスト"}}'),
+        ('task', 'タスク', 'leadflow.task', 'task_id', 'created_at',
+         '{"title": "件名", "due_on": "期限", "status": "状態", "note": "備考", "created_at": "登録日時",
+           "done_at": "完了日時"}',
+         '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name",
+                   "label": "担当者"},
+           "list": {"column": "list_id", "relation": "leadflow.list", "key": "list_id", "name": "name",
+                    "label": "リスト"}}'),
+        ('mail', 'メール', 'leadflow.mail', 'mail_id', 'sent_at',
+         '{"template": "テンプレート", "subject": "件名", "address": "送信先", "sent_at": "送信日時"}',
+         '{"mailing": {"column": "mailing_id", "relation": "leadflow.mailing", "key": "mailing_id",
+                       "name": "name", "label": "一斉配信"}}')
     ON CONFLICT (name) DO NOTHING;
 END IF;

@@ -23,7 +23,7 @@ note "SEED=$seed CASES=$cases";
 # ---- forms: a list of fields, each a hash of what fields() and choices() tell --------
 
 my @types = qw(checkbox date email integer multiselect number phone radio select text textarea timestamp url);
-my %keyword = map { $_ => 1 } @types, qw(closes default effective false hidden list max max_length min only pattern required retired true);
+my %keyword = map { $_ => 1 } @types, qw(closes default effective except false hidden list max max_length min only pattern required retired true);
 my @names = (sort(keys %keyword), 'a', 'b_2', '_', 'and', '日付', '種別', 'ー', 'é', '🦊', 'Kind', 'two words', 'say "x"', '2nd', '（全角）', 'x；y', '--', 'a;b', "line\nbreak", '\\', '%s', 'x' x 63);
 my @labels = (@names, '活動結果', 'it\'s', '/*', '電話（代理）', 'x' x 300);
 my @keys = ('a', 'b', 'tel', 'メール', '電話（代理）', 'it\'s', '"', '\\', ' ', '--', '；', "x\ny", '🦊', 'A');
@@ -98,7 +98,7 @@ sub random_field
 	{
 		foreach my $key (shuffled(some(0.3, @keys)), 'only')
 		{
-			my $choice = { key => $key, label => chance(0.5) ? $key : one_of(@labels), retired => chance(0.2), lists => [ some(0.1, 7, 8, 9, '9223372036854775807') ] };
+			my $choice = { key => $key, label => chance(0.5) ? $key : one_of(@labels), retired => chance(0.2), except => chance(0.3), lists => [ some(0.1, 7, 8, 9, '9223372036854775807') ] };
 			($choice->{effective}, $choice->{closes}) = (chance(0.3), chance(0.3)) if $field->{type} ne 'multiselect';
 			push @{ $field->{choices} }, $choice;
 		}
@@ -124,7 +124,12 @@ sub random_field
 	return $field;
 }
 
-sub random_form { my %seen; return [ map { random_field($_) } grep { !$seen{$_}++ } map { one_of(@names) } 1 .. rand 7 ]; }
+# No two fields have the same name or the same label.
+sub random_form
+{
+	my (%names, %labels);
+	return [ grep { !$labels{ $_->{label} }++ } map { random_field($_) } grep { !$names{$_}++ } map { one_of(@names) } 1 .. rand 7 ];
+}
 
 # ---- forms as text ---------------------------------------------------------------------
 
@@ -159,7 +164,7 @@ sub text_of
 	my $choice = sub {
 		my $choice = shift;
 		my @options = map { $choice->{$_} ? $case->($_) : () } qw(effective closes retired);
-		my @lists = @{ $choice->{lists} } ? ($case->('only') . ' ' . $case->('list') . ' (' . join(', ', @{ $choice->{lists} }) . ')') : ();
+		my @lists = @{ $choice->{lists} } ? ($case->($choice->{except} ? 'except' : 'only') . ' ' . $case->('list') . ' (' . join(', ', $free ? shuffled(some(0.2, @{ $choice->{lists} }), @{ $choice->{lists} }) : @{ $choice->{lists} }) . ')') : ();
 		return join(' ', quoted($choice->{key}, "'"), @{ $label->($choice) }, $free ? shuffled(@options, @lists) : (@options, @lists));
 	};
 	my $field = sub {
@@ -211,7 +216,12 @@ sub strings { return [ array => [ map { [ string => $_ ] } @_ ] ]; }
 sub enterable
 {
 	my ($field, $list) = @_;
-	return map { $_->{key} } grep { my $choice = $_; !$choice->{retired} && (!@{ $choice->{lists} } || grep { defined $list && $_ eq $list } @{ $choice->{lists} }) } @{ $field->{choices} };
+	my $is_for = sub {
+		my $choice = shift;
+		my $named = grep { defined $list && $_ eq $list } @{ $choice->{lists} };
+		return !@{ $choice->{lists} } || ($choice->{except} ? !$named : $named);
+	};
+	return map { $_->{key} } grep { !$_->{retired} && $is_for->($_) } @{ $field->{choices} };
 }
 
 # A value that conforms, or undef when none comes to mind.
@@ -375,7 +385,7 @@ sub mutations
 		$break->('choice', strings('x', 'y', 'x')) if !@{ $field->{choices} };
 		$break->('type', [ array => [ [ number => 1 ] ] ], [ object => {} ]);
 		$break->('retired', $as->($_->{key})) foreach grep { $_->{retired} } @{ $field->{choices} };
-		$break->('only_list', $as->($_->{key})) foreach grep { !$_->{retired} && @{ $_->{lists} } } @{ $field->{choices} };
+		$break->('only_list', $as->($_->{key})) foreach grep { !$_->{retired} && !$_->{except} && @{ $_->{lists} } } @{ $field->{choices} };
 	}
 	return @mutations;
 }

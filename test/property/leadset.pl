@@ -1,5 +1,6 @@
 # Holds leadset against bigint[]: on random sets, every operation must give
-# the same ids, and every way to build a set the same bytes.
+# the same ids, the order must be the same, and every way to build a set the
+# same bytes. Bytes that are broken are refused, or those of another set.
 #
 # SEED=n repeats a run, ROUNDS=n sets its length.
 use strict;
@@ -20,7 +21,23 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION leadflow;
 ALTER DATABASE postgres SET search_path = leadflow, public;
+-- Estimates are far too high for functions of few rows; compiling them takes most of the time.
+ALTER DATABASE postgres SET jit = off;
+SET jit = off;
 SET search_path = leadflow, public;
+
+-- The bytes of what recv makes of bytes: COPY writes those of a bytea as they are.
+CREATE TABLE received (ids leadset);
+CREATE FUNCTION received(bytes bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    file text := current_setting('data_directory') || '/leadset.copy';
+BEGIN
+    DELETE FROM received;
+    EXECUTE format('COPY (SELECT %L::bytea) TO %L (FORMAT binary)', bytes, file);
+    EXECUTE format('COPY received FROM %L (FORMAT binary)', file);
+    RETURN ids::bytea FROM received;
+END
+$$;
 
 -- Up to six chunks of ids, each in steps of one to ten of which so many are
 -- taken: so arrays, bitsets and runs, within a container or across, within 32
@@ -43,7 +60,7 @@ $$;
 
 -- The same set by one of several ways.
 CREATE FUNCTION build(ids bigint[]) RETURNS leadset LANGUAGE sql VOLATILE AS $$
-    SELECT CASE floor(random() * 6)::int
+    SELECT CASE floor(random() * 8)::int
            WHEN 0 THEN ids::leadset
            WHEN 1 THEN ('{' || array_to_string(ids, ' , ') || '}')::leadset
            WHEN 2 THEN (ids::leadset)::text::leadset
@@ -51,6 +68,8 @@ CREATE FUNCTION build(ids bigint[]) RETURNS leadset LANGUAGE sql VOLATILE AS $$
            WHEN 4 THEN (SELECT coalesce(union_agg(part), '{}')
                           FROM (SELECT leadset_agg(id) FROM unnest(ids) AS id
                                  GROUP BY floor(random() * 3)) AS parts (part))
+           WHEN 5 THEN ids::leadset::bytea::leadset
+           WHEN 6 THEN received(leadset_send(ids::leadset))::leadset
            ELSE ('{0-9000000}'::leadset | ids::leadset) - ('{0-9000000}'::leadset - ids::leadset)
            END
 $$;
@@ -107,7 +126,16 @@ BEGIN
             ('contains not', (SELECT coalesce(bool_and(NOT contains(a_set, x)), true) FROM unnest(only_b) AS x)),
             ('contains, expanded', (SELECT coalesce(bool_and(contains(a_set | '{}', x) = (x = ANY (shared))), true)
                                       FROM (SELECT unnest(b) AS x LIMIT 20) AS few)),
-            ('cardinality, expanded', cardinality(a_set | b_set) = cardinality(only_a) + cardinality(b))
+            ('cardinality, expanded', cardinality(a_set | b_set) = cardinality(only_a) + cardinality(b)),
+            ('is_empty', is_empty(a_set) = (a = '{}') AND is_empty(a_set & b_set) = (shared = '{}')),
+            ('min_id', (min_id(a_set), min_id(a_set & b_set)) IS NOT DISTINCT FROM (a[1], (SELECT min(x) FROM unnest(shared) AS x))),
+            ('max_id', (max_id(a_set), max_id(a_set & b_set)) IS NOT DISTINCT FROM (a[cardinality(a)], (SELECT max(x) FROM unnest(shared) AS x))),
+            ('cmp', leadset_cmp(a_set, b_set) = btarraycmp(a, b) AND leadset_cmp(b_set, a_set) = btarraycmp(b, a)),
+            ('cmp of itself', leadset_cmp(a_set, build(a)) = 0),
+            ('<', (a_set < b_set) = (a < b) AND (a_set <= b_set) = (a <= b)),
+            ('>', (a_set > b_set) = (a > b) AND (a_set >= b_set) = (a >= b)),
+            ('hash', leadset_hash(a_set) = leadset_hash(build(a)) AND leadset_hash_extended(a_set, round) = leadset_hash_extended(build(a), round)),
+            ('bytea', a_set::bytea::leadset::bytea = a_set::bytea AND leadset_send(a_set) = '\x01'::bytea || a_set::bytea)
           ) AS v (name, good)
          WHERE good IS NOT TRUE
     LOOP
@@ -123,6 +151,60 @@ SELECT setseed($seed % 1000000 / 1000000.0) \\g /dev/null
 SELECT w.what, w.a::leadset, w.b::leadset FROM generate_series(1, $rounds) AS round, wrong(round) AS w;
 SQL
 is($wrong, '', "leadset is bigint[] on $rounds pairs of random sets");
+
+# Prefixes are what decides least, so sets that share one come by themselves.
+is($node->safe_psql('postgres', <<"SQL"), '', 'the order is total, and that of the arrays');
+SELECT setseed($seed % 1000000 / 1000000.0) \\g /dev/null
+CREATE TABLE ordered AS
+SELECT build(ids) AS s, ids
+  FROM (SELECT ARRAY(SELECT g FROM generate_series(65530, 65542) AS g WHERE random() < 0.7) AS ids FROM generate_series(1, 60) AS i
+        UNION ALL SELECT random_ids() FROM generate_series(1, 20) AS i) AS v;
+SELECT 'pair', a.s, b.s FROM ordered AS a, ordered AS b
+ WHERE leadset_cmp(a.s, b.s) <> btarraycmp(a.ids, b.ids) OR (a.s = b.s) <> (a.ids = b.ids);
+SELECT 'sorted' WHERE (SELECT array_agg(s::text ORDER BY s) FROM ordered) <> (SELECT array_agg(s::text ORDER BY ids) FROM ordered);
+SELECT 'grouped' WHERE (SELECT count(DISTINCT s) FROM ordered) <> (SELECT count(DISTINCT ids) FROM ordered)
+                    OR (SELECT count(*) FROM (SELECT s FROM ordered GROUP BY s) AS g) <> (SELECT count(DISTINCT ids) FROM ordered);
+SET enable_mergejoin = off; SET enable_nestloop = off;
+SELECT 'hashed' WHERE (SELECT count(*) FROM ordered AS a JOIN ordered AS b USING (s)) <> (SELECT count(*) FROM ordered AS a JOIN ordered AS b USING (ids));
+SET enable_hashjoin = off; SET enable_mergejoin = on;
+SELECT 'merged' WHERE (SELECT count(*) FROM ordered AS a JOIN ordered AS b USING (s)) <> (SELECT count(*) FROM ordered AS a JOIN ordered AS b USING (ids));
+SQL
+
+# Bytes that were changed a little: an error, or the set whose bytes they are.
+# The cast also takes encodings that are not ours, and none of them is shorter.
+my $broken = $node->safe_psql('postgres', <<"SQL");
+SELECT setseed($seed % 1000000 / 1000000.0) \\g /dev/null
+CREATE FUNCTION broken(bytes bytea) RETURNS bytea LANGUAGE sql VOLATILE AS \$\$
+    SELECT CASE floor(random() * 4)::int
+           WHEN 0 THEN set_byte(bytes, (random() * (length(bytes) - 1))::int, (random() * 255)::int)
+           WHEN 1 THEN set_bit(bytes, (random() ^ 4 * (length(bytes) * 8 - 1))::int, (random() * 1)::int)
+           WHEN 2 THEN overlay(bytes placing substr(bytes, (random() * length(bytes))::int, 4) FROM 1 + (random() * length(bytes))::int)
+           ELSE substr(bytes, 1, (random() * (length(bytes) + 1))::int) || CASE WHEN random() < 0.5 THEN '\\x00'::bytea ELSE '' END END
+\$\$;
+CREATE FUNCTION tried(bytes bytea, OUT outcome text, OUT by_cast bytea, OUT by_recv bytea) LANGUAGE plpgsql AS \$\$
+BEGIN
+    BEGIN
+        by_cast := bytes::leadset::bytea;
+    EXCEPTION WHEN SQLSTATE '22P03' OR SQLSTATE '54000' THEN
+    END;
+    BEGIN
+        by_recv := received('\\x01' || bytes);
+    EXCEPTION WHEN SQLSTATE '22P03' OR SQLSTATE '54000' THEN
+    END;
+    outcome := CASE WHEN by_recv <> bytes THEN 'recv makes another set'
+                    WHEN by_cast = bytes AND by_recv IS NULL THEN 'recv refuses what is right'
+                    WHEN by_recv IS NOT NULL AND by_cast IS NULL THEN 'the cast refuses what is right'
+                    WHEN length(by_cast) > length(bytes) THEN 'the encoding is not the smallest'
+                    WHEN by_cast::leadset::bytea <> by_cast THEN 'not stable'
+                    WHEN by_recv IS NOT NULL THEN 'read' ELSE 'refused' END;
+END
+\$\$;
+CREATE TABLE tried AS
+SELECT bytes, t.* FROM (SELECT broken(build(random_ids())::bytea) AS bytes FROM generate_series(1, 10 * $rounds) AS i) AS v, tried(bytes) AS t;
+SELECT outcome, left(bytes::text, 1000) FROM tried WHERE outcome NOT IN ('read', 'refused') LIMIT 3;
+SELECT 'few are ' || o FROM unnest('{read,refused}'::text[]) AS o WHERE (SELECT count(*) FROM tried WHERE outcome = o) < $rounds / 10;
+SQL
+is($broken, '', 'broken bytes are refused, or are those of the set they make');
 
 # Sets of every density, so that the bytes do not depend on what the
 # containers were on the way.
@@ -163,5 +245,6 @@ SQL
 like($parallel, qr/Partial Aggregate/, 'leadset_agg runs in parallel');
 like($parallel, qr/\nt\nt\nt$/, 'and gives the same');
 
+unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC/, 'nothing crashed');
 $node->stop;
 done_testing();

@@ -50,12 +50,17 @@ sub fill
 		INSERT INTO leadflow.application (lead_id, campaign_id) SELECT lead_id, 1 FROM leadflow.lead;
 		UPDATE leadflow.list SET created_at = '2000-01-01';
 		CREATE INDEX my_index ON leadflow.lead (company);
-		GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader;
+		GRANT SELECT ON leadflow.schedule_status, leadflow.activity_view, leadflow.lead TO reader;
 		SELECT leadflow.save_segment('mine', 'list(''HOTリードリスト'') and lead(lead_id <= 5)');
 		SELECT leadflow.create_list('mine', 'segment(''mine'')', 'every 2 weeks on mon,thu at 07:00', 'mirror', 'America/New_York', due_after => '1 day')});
 	sql($db, "SET ROLE $owner; CALL leadflow.run_due()");
 	sql($db, qq{SET ROLE $owner; SELECT leadflow.remove_from_list('HOTリードリスト', '{2}'::leadflow.leadset, 'why');
+		INSERT INTO leadflow.territory (position, segment, rep_id) VALUES (1, 'lead(lead_id <= 5)', 1);
+		SELECT leadflow.distribute('HOTリードリスト', 'rules'); UPDATE leadflow.member SET rep_id = NULL WHERE lead_id = 1;
 		INSERT INTO leadflow.activity (lead_id, list_id, fields) SELECT 3, list_id, '{"acted_on": "2026-01-05", "result": "商談化"}' FROM leadflow.list});
+	sql($db, qq{SET ROLE $owner; INSERT INTO leadflow.deal (lead_id, name, stage, activity_id) SELECT lead_id, 'd', '提案', activity_id FROM leadflow.activity;
+		INSERT INTO leadflow.task (lead_id, title, activity_id) SELECT lead_id, 't', activity_id FROM leadflow.activity;
+		UPDATE leadflow.activity SET fields = fields || '{"acted_on": "2026-01-06"}' WHERE list_id = 1});
 	sql($db, $_) foreach set_forms($owner);
 }
 
@@ -78,7 +83,7 @@ sub same
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; SELECT leadflow.evaluate('list(''HOTリードリスト'')')"), '{1,3,5-10}', "$how: list() works");
 	is(sql($is, "SET ROLE $owner; SET search_path = ''; INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (11, now(), 20);
 		SELECT added, removed, kept FROM leadflow.refresh_list('HOTリードリスト')"), '1|0|8', "$how: a refresh goes on, and the hold holds");
-	is(sql($is, "SET ROLE $owner; SET search_path = ''; UPDATE leadflow.activity SET recorded_by = 'me' WHERE lead_id = 4 RETURNING form_version"), 1, "$how: an old row can be updated");
+	is(sql($is, "SET ROLE $owner; SET search_path = ''; UPDATE leadflow.activity SET recorded_by = 'me' WHERE lead_id = 4 RETURNING form_version"), 2, "$how: an old row can be updated");
 	my ($status) = $node->psql($is, "INSERT INTO leadflow.activity (lead_id, fields) VALUES (4, '{\"result\": \"留守\"}')");
 	isnt($status, 0, "$how: a new row is held to the new form");
 	sql($is, "SET ROLE $owner; SET search_path = ''; CALL leadflow.install(); CALL leadflow.run_due('2100-01-01')");
@@ -88,7 +93,7 @@ sub same
 
 sql('postgres', "CREATE ROLE owner LOGIN; CREATE ROLE reader");
 my @at = ('-h', $node->host, '-p', $node->port);
-my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, form_version, activity, schedule, setting};
+my $names = q{rep, campaign, lead, visit, application, source, saved_segment, list, refresh_run, member, hold, assignment, territory, form_version, activity, activity_change, deal_stage, deal, task, schedule, setting};
 
 for my $owner ('postgres', 'owner')
 {
@@ -111,7 +116,7 @@ for my $owner ('postgres', 'owner')
 	sql('rows', "SET ROLE $owner; CALL leadflow.install('Europe/Paris'); INSERT INTO leadflow.lead (lead_id) SELECT generate_series(1, 5)");
 	sql('rows', $_) foreach set_forms($owner);
 	sql('rows', "SET ROLE $owner; TRUNCATE leadflow." . join(', leadflow.', split /, /, $names) . ";
-		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.lead TO reader");
+		CREATE INDEX my_index ON leadflow.lead (company); GRANT SELECT ON leadflow.schedule_status, leadflow.activity_view, leadflow.lead TO reader");
 	$node->command_ok([ 'pg_dump', @at, '-U', $owner, '--data-only', '-n', 'leadflow', '-f', "$dir/$db.rows", $db ], "$owner: pg_dump --data-only");
 	unlike(slurp_file("$dir/$db.rows"), qr/circular/, 'tables can be ordered by their foreign keys');
 	$node->command_ok([ 'psql', '-Xq', @at, '-U', $owner, '-v', 'ON_ERROR_STOP=1', '-d', 'rows', '-f', "$dir/$db.rows" ], "$owner: psql");
@@ -127,6 +132,24 @@ $toc = join("\n", grep { !/ (SCHEMA - leadflow|EXTENSION|COMMENT - EXTENSION|ACL
 append_to_file("$dir/own.toc", "$toc\n");
 $node->command_ok([ 'pg_restore', @at, '-U', 'owner', '-j4', '-d', 'own', '-L', "$dir/own.toc", '--exit-on-error', "$dir/own.dump" ], 'pg_restore by the owner');
 same('by_owner', 'own', 'owner', 'by the owner');
+
+# columns of the types in a user's table, indexed; also as what a client sends and receives in binary
+sql('postgres', 'CREATE DATABASE kept');
+sql('kept', q{CREATE EXTENSION leadflow;
+	CREATE TABLE kept (id bigint PRIMARY KEY, leads leadflow.leadset UNIQUE, big leadflow.leadset, form leadflow.form, segment leadflow.segment, cadence leadflow.cadence);
+	CREATE INDEX kept_big ON kept USING hash (big); CREATE INDEX kept_form ON kept USING hash (form);
+	INSERT INTO kept SELECT n, ARRAY[n, n + 1]::leadflow.leadset, (SELECT leadflow.leadset_agg(i * n) FROM generate_series(1, 20000) AS i), format('a%s "名" text', n)::leadflow.form, 'lead', 'hourly' FROM generate_series(1::bigint, 20) AS n});
+sql('postgres', "CREATE DATABASE $_") foreach 'kept_custom', 'kept_binary';
+$node->command_ok([ 'pg_dump', @at, '-Fc', '-f', "$dir/kept.dump", 'kept' ], 'a table of values: pg_dump');
+$node->command_ok([ 'pg_restore', @at, '-j4', '-d', 'kept_custom', '--exit-on-error', "$dir/kept.dump" ], 'a table of values: pg_restore -j4');
+sql('kept', "COPY kept TO '$dir/kept.copy' (FORMAT binary)");
+sql('kept_binary', "CREATE EXTENSION leadflow; CREATE TABLE kept (id bigint, leads leadflow.leadset, big leadflow.leadset, form leadflow.form, segment leadflow.segment, cadence leadflow.cadence)");
+sql('kept_binary', "COPY kept FROM '$dir/kept.copy' (FORMAT binary)");
+my $all = 'SELECT md5(string_agg(kept::text, chr(10) ORDER BY id)), count(*) FROM kept';
+like(sql('kept', $all), qr/\|20$/, 'a table of values');
+is(sql('kept_custom', $all), sql('kept', $all), 'a table of values comes back from a dump');
+is(sql('kept_binary', $all), sql('kept', $all), 'and from a binary copy');
+is(sql('kept_custom', q{SET enable_seqscan = off; SELECT id FROM kept WHERE big OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(i * 7) FROM generate_series(1, 20000) AS i)}), 7, 'its index finds what it found');
 
 $node->stop;
 done_testing();

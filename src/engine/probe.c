@@ -1,0 +1,554 @@
+/*
+ * probe.c
+ *		The plans of index probes, kept for the session; see probe.h.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "engine/bind.h"
+#include "engine/engine.h"
+#include "engine/probe.h"
+#include "engine/sql.h"
+#include "engine/version.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "nodes/plannodes.h"
+#include "spi.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+/* Plans kept in a session */
+#define MAX_KEPT	64
+
+/* An evaluation reads about every record once; a probe takes as long as reading these many. */
+#define RECORDS_PER_PROBE	1000
+#define MIN_WORTH	32
+
+/* A row that a kept plan stands on: a saved segment, or that of a named set. */
+typedef struct KeptName
+{
+	const char *table;
+	char	   *name;
+	uint64		version;
+} KeptName;
+
+typedef struct KeptProbe
+{
+	dlist_node	node;
+	MemoryContext context;		/* of all of it; a child of CacheMemoryContext */
+
+	/* what it is for */
+	uint32		hash;
+	Segment    *segment;
+	Oid			role;
+	bool		row_security;
+
+	/* what it stands on */
+	bool		valid;			/* until an invalidation */
+	uint64		sources;		/* TableVersion() of them */
+	uint64		settings;
+	List	   *names;			/* of KeptName */
+	List	   *relations;		/* Oids */
+	bool		asks_again;		/* of a named set it is not known what it stands on */
+
+	SPIPlanPtr	plan;			/* over $1, $2 and the lead $3 */
+	char	   *leads_sql;		/* of a condition on the lead itself: all its leads; else NULL */
+	SPIPlanPtr	leads_plan;		/* once asked for */
+	bool		is_kept;
+	int			nusers;			/* executions under way */
+	char	   *zone;			/* the installation's, once asked for; else NULL */
+	double		worth;
+	SegmentEstimate *estimate;	/* once asked for; else NULL */
+} KeptProbe;
+
+/* The most recently used first. */
+static dlist_head kept_probes = DLIST_STATIC_INIT(kept_probes);
+
+/* Definitions that row-level security could hide from some. */
+static const char *const definition_tables[] = {"source", "saved_segment", "setting"};
+
+static Oid
+leadflow_table(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid("leadflow", false));
+}
+
+/* ---- invalidation -------------------------------------------------------------- */
+
+static void
+forget_relation(Datum argument, Oid relation)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &kept_probes)
+	{
+		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
+
+		if (!OidIsValid(relation) || list_member_oid(kept->relations, relation))
+			kept->valid = false;
+	}
+}
+
+static void
+forget_all(Datum argument, int cache, uint32 hash)
+{
+	forget_relation(argument, InvalidOid);
+}
+
+static void
+listen_once(void)
+{
+	static bool listening = false;
+
+	if (listening)
+		return;
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
+	listening = true;
+}
+
+static void
+free_kept(KeptProbe *kept)
+{
+	dlist_delete(&kept->node);
+	SPI_freeplan(kept->plan);
+	if (kept->leads_plan != NULL)
+		SPI_freeplan(kept->leads_plan);
+	MemoryContextDelete(kept->context);
+}
+
+/* Drop what is no longer good, and the least recently used if there are too many. */
+static void
+make_room(void)
+{
+	dlist_mutable_iter iter;
+	int			place = 0;
+
+	dlist_foreach_modify(iter, &kept_probes)
+	{
+		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
+
+		if ((!kept->valid || ++place >= MAX_KEPT) && kept->nusers == 0)
+			free_kept(kept);
+	}
+}
+
+/* ---- making one ----------------------------------------------------------------- */
+
+/* Note a row that the plan stands on; false if it was noted before. */
+static bool
+keep_name(KeptProbe *kept, const char *table, const char *name)
+{
+	MemoryContext old;
+	KeptName   *keep;
+	ListCell   *lc;
+
+	foreach(lc, kept->names)
+	{
+		keep = lfirst(lc);
+		if (strcmp(keep->table, table) == 0 && strcmp(keep->name, name) == 0)
+			return false;
+	}
+
+	old = MemoryContextSwitchTo(kept->context);
+	keep = palloc(sizeof(KeptName));
+	keep->table = table;
+	keep->name = pstrdup(name);
+	keep->version = RowVersion(table, name);
+	kept->names = lappend(kept->names, keep);
+	kept->relations = list_append_unique_oid(kept->relations, leadflow_table(table));
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Note the rows that the named terms of a segment stand on. */
+static void
+keep_names(KeptProbe *kept, const SegmentNode *node)
+{
+	ListCell   *lc;
+
+	check_stack_depth();
+
+	foreach(lc, node->args)
+		keep_names(kept, lfirst(lc));
+	if (node->kind == SEGMENT_NAMED)
+	{
+		bool		is_saved = strcmp(node->source, "segment") == 0;
+		const NamedSetDetails *details = is_saved ? NULL : FindNamedSetDetails(node->source);
+		const char *table = is_saved ? "saved_segment" : details ? details->table : NULL;
+		SpiArgs		args = {0};
+
+		if (table == NULL)
+			kept->asks_again = true;
+		else if (!keep_name(kept, table, node->name))
+			return;
+		if (!is_saved)
+			return;
+		AddTextArg(&args, node->name);
+		if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 1)
+			keep_names(kept, SegmentParse(SpiText(1, 1)));
+	}
+}
+
+/* How many records the relations of a plan have, as far as is known. */
+static double
+count_records(List *relations)
+{
+	double		records = 0;
+	ListCell   *lc;
+
+	foreach(lc, relations)
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		records += Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
+		ReleaseSysCache(tuple);
+	}
+	return records;
+}
+
+/* Does row-level security come between the caller and the definitions? */
+static bool
+definitions_are_filtered(const KeptProbe *kept)
+{
+	ListCell   *lc;
+
+	for (size_t i = 0; i < lengthof(definition_tables); i++)
+		if (check_enable_rls(leadflow_table(definition_tables[i]), InvalidOid, true) == RLS_ENABLED)
+			return true;
+	foreach(lc, kept->names)
+		if (check_enable_rls(leadflow_table(((KeptName *) lfirst(lc))->table), InvalidOid,
+							 true) == RLS_ENABLED)
+			return true;
+	return false;
+}
+
+/*
+ * Bind and plan a segment. The result belongs to the connection to SPI: what an
+ * error leaves behind goes with it.
+ */
+static KeptProbe *
+make_probe(const Segment *segment, uint32 hash)
+{
+	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID, INT8OID};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "leadflow probe",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	KeptProbe  *kept = palloc0(sizeof(KeptProbe));
+	BindContext binding = {0};
+	BoundNode  *bound;
+	char	   *sql;
+	CachedPlanSource *source;
+
+	kept->context = context;
+	kept->valid = true;
+	kept->hash = hash;
+	kept->segment = palloc(VARSIZE_ANY(segment));
+	memcpy(kept->segment, segment, VARSIZE_ANY(segment));
+	kept->role = GetUserId();
+	kept->row_security = row_security;
+	kept->sources = TableVersion("source");
+	kept->settings = TableVersion("setting");
+	for (size_t i = 0; i < lengthof(definition_tables); i++)
+		kept->relations = list_append_unique_oid(kept->relations,
+												 leadflow_table(definition_tables[i]));
+
+	/* in the connection's own memory: what binding takes is not needed later */
+	MemoryContextSwitchTo(caller);
+	bound = BindSegment(&binding, SegmentText(segment));
+	sql = SegmentSql(bound);
+	if (bound->kind == SEGMENT_BLOCK && IsUniverse(bound->source))
+		kept->leads_sql = MemoryContextStrdup(context,
+											  psprintf("select leadflow.leadset_agg(s.lead_id) from (%s) as s", sql));
+	kept->plan = SPI_prepare_cursor(psprintf("%s\n  and l.lead_id = $3", sql), lengthof(types),
+									types, CURSOR_OPT_GENERIC_PLAN);
+	if (kept->plan == NULL)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
+
+	MemoryContextSwitchTo(context);
+	source = linitial(SPI_plan_get_plan_sources(kept->plan));
+	kept->worth = Max(MIN_WORTH, count_records(source->relationOids) / RECORDS_PER_PROBE);
+	kept->relations = list_concat_unique_oid(kept->relations, source->relationOids);
+	MemoryContextSwitchTo(caller);
+	keep_names(kept, SegmentParse(SegmentText(segment)));
+	return kept;
+}
+
+/* ---- keeping them ---------------------------------------------------------------- */
+
+/* Does a kept plan still mean what it meant, to the active snapshot? */
+static bool
+is_current(const KeptProbe *kept)
+{
+	ListCell   *lc;
+
+	if (TableVersion("source") != kept->sources || TableVersion("setting") != kept->settings)
+		return false;
+	foreach(lc, kept->names)
+	{
+		const KeptName *name = lfirst(lc);
+
+		if (RowVersion(name->table, name->name) != name->version)
+			return false;
+	}
+	/* opening the tables has brought what invalidations there were */
+	return kept->valid;
+}
+
+static KeptProbe *
+find_kept(const Segment *segment, uint32 hash)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &kept_probes)
+	{
+		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
+
+		if (kept->valid && kept->hash == hash && kept->role == GetUserId() &&
+			kept->row_security == row_security &&
+			VARSIZE_ANY_EXHDR(kept->segment) == VARSIZE_ANY_EXHDR(segment) &&
+			memcmp(VARDATA_ANY(kept->segment), VARDATA_ANY(segment),
+				   VARSIZE_ANY_EXHDR(segment)) == 0)
+			return kept;
+	}
+	return NULL;
+}
+
+static uint32
+segment_hash(const Segment *segment)
+{
+	return hash_bytes((unsigned char *) VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment));
+}
+
+/* The plan kept for a segment, if it is still good. */
+static KeptProbe *
+find_current(const Segment *segment)
+{
+	KeptProbe  *kept = find_kept(segment, segment_hash(segment));
+
+	if (kept == NULL)
+		return NULL;
+	if (!is_current(kept))
+	{
+		kept->valid = false;
+		return NULL;
+	}
+	dlist_move_head(&kept_probes, &kept->node);
+	return kept;
+}
+
+/* A plan for a segment: the kept one, or a new one, which is kept if it can be. */
+static KeptProbe *
+get_probe(const Segment *segment)
+{
+	KeptProbe  *kept = find_current(segment);
+
+	if (kept != NULL)
+		return kept;
+	listen_once();
+	kept = make_probe(segment, segment_hash(segment));
+	if (kept->asks_again || definitions_are_filtered(kept))
+		return kept;
+	make_room();
+	MemoryContextSetParent(kept->context, CacheMemoryContext);
+	SPI_keepplan(kept->plan);
+	kept->is_kept = true;
+	dlist_push_head(&kept_probes, &kept->node);
+	return kept;
+}
+
+/* Run a plan of a kept one. A view in it may ask for other segments meanwhile. */
+static void
+run_plan(KeptProbe *kept, SPIPlanPtr plan, Datum *values)
+{
+	int			result;
+
+	kept->nusers++;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(plan, values, NULL, true, 1);
+	}
+	PG_FINALLY();
+	{
+		kept->nusers--;
+	}
+	PG_END_TRY();
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+}
+
+static const char *
+kept_zone(KeptProbe *kept, const char *zone)
+{
+	if (zone != NULL)
+		return ResolveZone(zone);
+	if (kept->zone == NULL)
+		kept->zone = MemoryContextStrdup(kept->context, ResolveZone(NULL));
+	return kept->zone;
+}
+
+bool
+ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of, const char *zone,
+			 double *worth)
+{
+	SpiFrame	frame = EnterSpi(false);
+	KeptProbe  *kept = get_probe(segment);
+	Datum		values[3];
+	bool		found;
+
+	values[0] = TimestampTzGetDatum(as_of);
+	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
+	values[2] = Int64GetDatum(lead_id);
+
+	run_plan(kept, kept->plan, values);
+	found = SPI_processed > 0;
+	*worth = kept->worth;
+	LeaveSpi(frame);
+	return found;
+}
+
+/*
+ * Was a segment, by its hash, asked for before, not too long ago? To keep a plan
+ * takes longer than to make one.
+ */
+static bool
+asked_before(uint32 hash)
+{
+	static uint32 asked[MAX_KEPT];
+	static int	next = 0;
+
+	for (int i = 0; i < MAX_KEPT; i++)
+		if (asked[i] == hash)
+			return true;
+	asked[next] = hash;
+	next = (next + 1) % MAX_KEPT;
+	return false;
+}
+
+/*
+ * The planner is left to choose between a plan for any instant and one for this:
+ * where it takes an index lookup to find the leads, either is that.
+ */
+bool
+KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads)
+{
+	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID};
+	KeptProbe  *kept = find_current(segment);
+	Datum		values[2];
+	bool		isnull;
+
+	if (kept == NULL)
+	{
+		if (!asked_before(segment_hash(segment)) ||
+			SegmentParse(SegmentText(segment))->kind != SEGMENT_BLOCK)
+			return false;
+		kept = get_probe(segment);
+	}
+	if (kept->leads_sql == NULL)
+		return false;
+	if (kept->leads_plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(kept->leads_sql, lengthof(types), types,
+											  CURSOR_OPT_PARALLEL_OK);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), kept->leads_sql);
+		if (kept->is_kept)
+			SPI_keepplan(plan);
+		kept->leads_plan = plan;
+	}
+	values[0] = TimestampTzGetDatum(as_of);
+	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
+	run_plan(kept, kept->leads_plan, values);
+	*leads = SpiDatum(1, 1, &isnull);
+	return true;
+}
+
+/* ---- for the planner -------------------------------------------------------------- */
+
+/*
+ * What a query of a segment would be planned as: as of now, for whichever lead if
+ * it has $3. The zone makes no difference to an estimate.
+ */
+static Plan *
+plan_query(const char *sql, int nparams)
+{
+	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID, INT8OID};
+	Datum		values[] = {
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+		CStringGetTextDatum("UTC"),
+		Int64GetDatum(0)
+	};
+	ParamListInfo params = makeParamList(nparams);
+	List	   *queries;
+
+	for (int i = 0; i < nparams; i++)
+	{
+		params->params[i].ptype = types[i];
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].value = values[i];
+		params->params[i].isnull = false;
+	}
+	queries = pg_analyze_and_rewrite_fixedparams(linitial(pg_parse_query(sql)), sql, types,
+												 nparams, NULL);
+	return pg_plan_query(linitial(queries), sql, 0, params)->planTree;
+}
+
+bool
+EstimateSegment(const Segment *segment, SegmentEstimate *estimate)
+{
+	BindContext binding = {.collect = true};
+	Oid			namespace = get_namespace_oid("leadflow", false);
+	SpiFrame	frame;
+	KeptProbe  *kept;
+	BoundNode  *bound;
+
+	/* a plan is no place to raise what running it may never come to */
+	if (!ActiveSnapshotSet() || !OidIsValid(get_relname_relid("setting", namespace)))
+		return false;
+
+	frame = EnterSpi(false);
+	kept = find_current(segment);
+	if (kept == NULL || kept->estimate == NULL)
+	{
+		bound = BindSegment(&binding, SegmentText(segment));
+		if (binding.problems != NIL)
+		{
+			LeaveSpi(frame);
+			return false;
+		}
+		kept = get_probe(segment);
+	}
+	if (kept->estimate == NULL)
+	{
+		char	   *sql = SegmentSql(bound);
+		Plan	   *whole = plan_query(sql, 2);
+		Plan	   *probe = plan_query(psprintf("%s\n  and l.lead_id = $3", sql), 3);
+		SegmentEstimate *made = MemoryContextAlloc(kept->context, sizeof(SegmentEstimate));
+
+		made->leads = Max(1, count_records(list_make1_oid(leadflow_table("lead"))));
+		made->selectivity = Min(1, whole->plan_rows / made->leads);
+		made->probe_cost = probe->total_cost;
+		made->evaluation_cost = whole->total_cost;
+		kept->estimate = made;
+	}
+	*estimate = *kept->estimate;
+	LeaveSpi(frame);
+	return true;
+}

@@ -1,0 +1,56 @@
+/*
+ * probe.h
+ *		Is one lead in a segment? Answered by index probes, with a plan kept for
+ *		the session.
+ *
+ * A kept plan stands on definitions and on relations.
+ *
+ * Definitions are rows of plain tables, whose changes nothing announces: the
+ * sources, the saved segments and named sets it refers to, the time zone of the
+ * installation. A probe therefore looks at the versions of their rows (see
+ * version.h) in the snapshot it runs under; where they are other ones, also
+ * because the snapshot is an older one, the segment is bound anew. Where
+ * row-level security decides which of them the caller sees, nothing is kept.
+ *
+ * Changes of relations, schemas and roles are announced by cache invalidation,
+ * and the plan is forgotten: columns, types, views, policies, privileges, and
+ * statistics too, so that a plan made for small tables is not kept for large
+ * ones.
+ *
+ * A plan is kept for the role and the row_security it was made under; the least
+ * recently used makes room for another.
+ */
+#ifndef LEADFLOW_PROBE_H
+#define LEADFLOW_PROBE_H
+
+#include "compat.h"
+#include "segment/segment.h"
+#include "utils/timestamp.h"
+
+/*
+ * Is the lead in the segment? zone may be NULL for that of the installation.
+ * Sets *worth to how many probes take as long as one evaluation, about.
+ */
+extern bool ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of,
+						 const char *zone, double *worth);
+
+/*
+ * All leads of a segment that is one condition on the lead itself, by a kept plan,
+ * in SPI's memory; false for any other, and for one not asked for before. zone as
+ * above. Needs a connection to SPI.
+ */
+extern bool KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads);
+
+/* What a planner wants to know of a segment. */
+typedef struct SegmentEstimate
+{
+	double		selectivity;	/* the part of the leads that is in it */
+	double		probe_cost;
+	double		evaluation_cost;
+	double		leads;
+} SegmentEstimate;
+
+/* False where it cannot be said, for instance of a segment that does not bind. */
+extern bool EstimateSegment(const Segment *segment, SegmentEstimate *estimate);
+
+#endif							/* LEADFLOW_PROBE_H */

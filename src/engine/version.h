@@ -1,0 +1,22 @@
+/*
+ * version.h
+ *		Which versions of rows a snapshot sees: how what is kept of definitions
+ *		learns that they have changed.
+ */
+#ifndef LEADFLOW_VERSION_H
+#define LEADFLOW_VERSION_H
+
+#include "compat.h"
+#include "access/htup.h"
+
+/*
+ * A number that tells apart what the active snapshot sees of a table of schema
+ * leadflow: of all its rows, or of the one whose column "name" has this value.
+ * Two numbers taken in a session differ if a row came, went or was updated
+ * between them, unless the table was rewritten, which its relcache entry tells.
+ * No privileges are asked for: nothing of the rows is given away.
+ */
+extern uint64 TableVersion(const char *table);
+extern uint64 RowVersion(const char *table, const char *name);
+
+#endif							/* LEADFLOW_VERSION_H */
