@@ -2,15 +2,12 @@
 -- queries one would write by hand, over all visits; what following the writes costs;
 -- what more years of visits cost; and what is kept takes.
 
--- Visits come in the order of time; the generator's do not. Evaluated as of seven
--- in the morning, as a refresh is: the day since midnight is not kept but looked up.
-CREATE FUNCTION public.seven() RETURNS timestamptz STABLE LANGUAGE sql AS
-    $$ SELECT leadflow.instant(leadflow.local_date(now(), 'Asia/Tokyo') + time '07:00', 'Asia/Tokyo') $$;
+-- Visits come in the order of time; the generator's do not.
 CLUSTER leadflow.visit USING visit_visited_at;
 ANALYZE leadflow.visit;
 
-\set hand 'select l.lead_id from leadflow.lead l where l.created_at <= public.seven() and l.email is not null and not l.competitor and l.nurturing and l.deleted_at is null and l.merged_into is null and exists (select from leadflow.visit v where v.lead_id = l.lead_id and v.pages >= 15 and v.visited_at >= (date_trunc(''day'', public.seven() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= public.seven()) and exists (select from leadflow.application a where a.lead_id = l.lead_id and a.applied_at <= public.seven()) and not exists (select from leadflow.activity a where a.lead_id = l.lead_id and a.acted_on <= (public.seven() at time zone ''Asia/Tokyo'')::date)'
-\set hand_sum 'select v.lead_id from leadflow.visit v join leadflow.lead l using (lead_id) where l.created_at <= public.seven() and l.deleted_at is null and l.merged_into is null and v.visited_at >= (date_trunc(''day'', public.seven() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= public.seven() group by v.lead_id having sum(v.pages) >= 15'
+\set hand 'select l.lead_id from leadflow.lead l where l.created_at <= now() and l.email is not null and not l.competitor and l.nurturing and l.deleted_at is null and l.merged_into is null and exists (select from leadflow.visit v where v.lead_id = l.lead_id and v.pages >= 15 and v.visited_at >= (date_trunc(''day'', now() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= now()) and exists (select from leadflow.application a where a.lead_id = l.lead_id and a.applied_at <= now()) and not exists (select from leadflow.activity a where a.lead_id = l.lead_id and a.acted_on <= (now() at time zone ''Asia/Tokyo'')::date)'
+\set hand_sum 'select v.lead_id from leadflow.visit v join leadflow.lead l using (lead_id) where l.created_at <= now() and l.deleted_at is null and l.merged_into is null and v.visited_at >= (date_trunc(''day'', now() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= now() group by v.lead_id having sum(v.pages) >= 15'
 
 -- inserts without triggers, before there are any
 CREATE TABLE public.visit_plain (LIKE leadflow.visit INCLUDING ALL);
@@ -26,16 +23,16 @@ CALL leadflow.build_rollups();
 SELECT format('first build: %s ms', round(extract(epoch FROM clock_timestamp() - :'started'::timestamptz) * 1000)) AS built \gset
 \warn :built
 
-SELECT CASE WHEN leadflow.evaluate('segment(''hot'')', public.seven()) OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(lead_id) FROM (:hand) AS h)
-             AND leadflow.evaluate('segment(''busy'')', public.seven()) OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(lead_id) FROM (:hand_sum) AS h)
+SELECT CASE WHEN leadflow.evaluate('segment(''hot'')') OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(lead_id) FROM (:hand) AS h)
+             AND leadflow.evaluate('segment(''busy'')') OPERATOR(leadflow.=) (SELECT leadflow.leadset_agg(lead_id) FROM (:hand_sum) AS h)
             THEN 'DO $$ BEGIN END $$' ELSE 'DO $$ BEGIN RAISE ''the hand-written query disagrees''; END $$' END AS agree \gset
 :agree;
 
 CALL public.measure('HOT with rollups / hand-written query',
-    'SELECT leadflow.evaluate(''segment(''''hot'''')'', public.seven())',
+    'SELECT leadflow.evaluate(''segment(''''hot'''')'')',
     format('SELECT count(*) FROM (%s) AS h', :'hand'), '≤ 0.0033');
 CALL public.measure('windowed sum with rollups / hand-written query',
-    'SELECT leadflow.evaluate(''segment(''''busy'''')'', public.seven())',
+    'SELECT leadflow.evaluate(''segment(''''busy'''')'')',
     format('SELECT count(*) FROM (%s) AS h', :'hand_sum'), '≤ 0.01');
 
 -- single rows of the present, in one transaction, each a statement of its own
@@ -65,7 +62,7 @@ SELECT lead_id, visited_at - y * interval '365 days', pages FROM leadflow.visit,
 VACUUM ANALYZE leadflow.visit;
 CALL leadflow.rebuild_rollups();
 CALL public.measure('HOT with rollups, five years of visits / hand-written query',
-    'SELECT leadflow.evaluate(''segment(''''hot'''')'', public.seven())',
+    'SELECT leadflow.evaluate(''segment(''''hot'''')'')',
     format('SELECT count(*) FROM (%s) AS h', :'hand'), NULL, rounds => 3);
 
 SELECT kind, left(condition, 60) AS condition, rows, pg_size_pretty(bytes) AS size FROM leadflow.rollup_size ORDER BY bytes DESC;
