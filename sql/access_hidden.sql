@@ -27,7 +27,7 @@ SELECT convert_from(leadflow.export_csv('east'), 'UTF8') LIKE '%予算%' AS has_
 SELECT public.refused('SELECT leadflow.export_csv(''all'', ''{予算}'')'), public.refused('SELECT leadflow.export_query(''SELECT fields FROM leadflow.lead'')'),
        public.refused('SELECT * FROM leadflow.lead_view'), public.refused('SELECT leadflow.shown_fields(''leads'', 1)')
 \gx
-SELECT leadflow.record_activity(3, note => '隠し') IS NOT NULL AS recorded;
+SELECT activity_id > 0 AS recorded FROM leadflow.record_activity(3, note => '隠し');
 SET ROLE regress_analyst;
 SELECT count(*) FROM leadflow.activity;
 SELECT public.refused('SELECT note FROM leadflow.activity');

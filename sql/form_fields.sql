@@ -38,10 +38,10 @@ SELECT version FROM leadflow.set_form('activity', $$
     acted_on "実施日" date; kind "種別" radio('tel' "電話", 'mail' "メール", 'fax' "FAX" retired);
     result radio('継続フォロー', '商談化', 'アーカイブ'); budget "予算" number; seats integer; met "面談" timestamp; done "済" checkbox;
     media "媒体" multiselect('web' "ウェブ", 'tv' "テレビ"); free "自由" multiselect; memo "メモ" text; due "期日" date; list "Liste" text; recorded_at "記録" text$$);
-INSERT INTO leadflow.activity (lead_id, recorded_at, fields) VALUES
-    (1, '2000-01-01', '{"acted_on": "2026-01-05", "kind": "tel", "budget": 100, "seats": 3, "met": "2026-06-01 00:30", "done": true, "media": ["web", "tv"], "free": ["x"], "memo": "a%b", "due": "2026-06-01", "list": "theirs"}'),
-    (2, '2000-01-01', '{"kind": "mail", "budget": 99.5, "met": "2026-05-31T15:30:00Z", "done": false, "media": ["tv"], "memo": ""}'),
-    (3, '2000-01-01', '{"budget": 100, "met": "2026-05-31 23:59", "media": []}');
+INSERT INTO leadflow.activity (lead_id, activity_id, recorded_at, fields) VALUES
+    (1, 1, '2000-01-01', '{"acted_on": "2026-01-05", "kind": "tel", "budget": 100, "seats": 3, "met": "2026-06-01 00:30", "done": true, "media": ["web", "tv"], "free": ["x"], "memo": "a%b", "due": "2026-06-01", "list": "theirs"}'),
+    (2, 2, '2000-01-01', '{"kind": "mail", "budget": 99.5, "met": "2026-05-31T15:30:00Z", "done": false, "media": ["tv"], "memo": ""}'),
+    (3, 3, '2000-01-01', '{"budget": 100, "met": "2026-05-31 23:59", "media": []}');
 -- held to no form
 INSERT INTO leadflow.activity (lead_id, recorded_at, form_version, fields) VALUES (4, '2000-01-01', 0, '{"kind": "電話", "budget": "100", "done": "true", "media": "tv", "met": "soon", "memo": 7}');
 SELECT segment, leadflow.evaluate(segment, '2026-07-01', 'Asia/Tokyo') FROM unnest(ARRAY[
@@ -135,14 +135,14 @@ ROLLBACK;
 
 -- the forms are gone by without the privilege to read them
 BEGIN;
-CREATE ROLE regress_reader;
-GRANT USAGE ON SCHEMA leadflow TO regress_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_reader;
-SET LOCAL ROLE regress_reader;
+CREATE ROLE regress_form_reader;
+GRANT USAGE ON SCHEMA leadflow TO regress_form_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT leadflow.evaluate('activity(result = ''商談化'')');
 RESET ROLE;
-REVOKE SELECT ON leadflow.form_version FROM regress_reader;
-SET LOCAL ROLE regress_reader;
+REVOKE SELECT ON leadflow.form_version FROM regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT leadflow.evaluate('activity(result = ''商談化'')'), current_user;
 SELECT pg_temp.refused($$SELECT leadflow.evaluate('activity(result = ''商談'')')$$), current_user;
 ROLLBACK;

@@ -52,10 +52,10 @@ SELECT * FROM public.mine ORDER BY kind;
 CALL leadflow.install();
 
 -- hidden fields are for the owner of the tables, and who has the owner's rights
-CREATE ROLE regress_reader;
-GRANT USAGE ON SCHEMA leadflow TO regress_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_reader;
-SET LOCAL ROLE regress_reader;
+CREATE ROLE regress_form_reader;
+GRANT USAGE ON SCHEMA leadflow TO regress_form_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT leadflow.sees_hidden(), budget, content, media FROM leadflow.activity_view ORDER BY activity_id;
 -- nor does why() show them
 SELECT found FROM leadflow.why(1, 'activity(budget > 5 and media contains ''tv'')', '2100-01-01') WHERE depth = 0;
@@ -63,15 +63,15 @@ RESET ROLE;
 
 -- another type makes another view, with the grants of the one before, unless something depends on it
 GRANT SELECT ON leadflow.activity_view TO PUBLIC;
-GRANT SELECT (kind) ON leadflow.activity_view TO regress_reader WITH GRANT OPTION;
+GRANT SELECT (kind) ON leadflow.activity_view TO regress_form_reader WITH GRANT OPTION;
 CREATE FUNCTION public.one() RETURNS SETOF text BEGIN ATOMIC SELECT "select" FROM leadflow.activity_view; END;
 SELECT pg_temp.refused(format($f$SELECT leadflow.set_form('activity', 'acted_on date required; next text; kind radio(''tel'', ''mail'', ''fax''); result radio(''商談化'', ''継続フォロー'', ''アーカイブ''); done checkbox; rep text; media text; met date; budget number; "select" text; content text', dry_run => %L)$f$, dry_run)) FROM unnest(ARRAY[true, false]) AS dry_run;
 DROP VIEW public.mine;
 DROP FUNCTION public.one();
 SELECT version FROM leadflow.set_form('activity', $$acted_on date required; next text; kind radio('tel', 'mail', 'fax'); result radio('商談化', '継続フォロー', 'アーカイブ'); done checkbox; rep text; media text; met date; budget number hidden; "select" text; content text$$);
 SELECT pg_temp.columns('activity_view');
-SELECT relacl IS NOT NULL, (SELECT attacl FROM pg_attribute WHERE attrelid = c.oid AND attname = 'kind')::text ~ 'regress_reader=r\*' FROM pg_class AS c WHERE relname = 'activity_view'
-UNION ALL SELECT has_table_privilege('regress_reader', 'leadflow.activity_view', 'SELECT'), has_column_privilege('regress_reader', 'leadflow.activity_view', 'kind', 'SELECT WITH GRANT OPTION');
+SELECT relacl IS NOT NULL, (SELECT attacl FROM pg_attribute WHERE attrelid = c.oid AND attname = 'kind')::text ~ 'regress_form_reader=r\*' FROM pg_class AS c WHERE relname = 'activity_view'
+UNION ALL SELECT has_table_privilege('regress_form_reader', 'leadflow.activity_view', 'SELECT'), has_column_privilege('regress_form_reader', 'leadflow.activity_view', 'kind', 'SELECT WITH GRANT OPTION');
 ROLLBACK;
 
 -- columns of one's own are there after the next install()
@@ -88,9 +88,9 @@ SELECT version FROM leadflow.set_form('lead', $$tags multiselect; rank "ラン�
 INSERT INTO leadflow.lead (lead_id, fields) VALUES (1, '{"rank": "a"}');
 SELECT rank, rank_label, col_description('leadflow.lead_view'::regclass, attnum) FROM leadflow.lead_view, pg_attribute WHERE attrelid = 'leadflow.lead_view'::regclass AND attname = 'rank';
 SELECT leadflow.evaluate('lead(ランク = ''上'')'), leadflow.to_sql('lead(ランク = ''下'')');
-CREATE ROLE regress_reader;
-GRANT USAGE ON SCHEMA leadflow TO regress_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_reader;
-SET LOCAL ROLE regress_reader;
+CREATE ROLE regress_form_reader;
+GRANT USAGE ON SCHEMA leadflow TO regress_form_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_form_reader;
+SET LOCAL ROLE regress_form_reader;
 SELECT rank, rank_label FROM leadflow.lead_view;
 ROLLBACK;

@@ -8,8 +8,7 @@ SET DateStyle = 'ISO';
 
 -- two lists; 部長 leads 田中 and 鈴木, 鈴木 has left; 2099-01-05 is a Monday
 BEGIN;
-INSERT INTO leadflow.rep (rep_id, name, active, manager_id) VALUES (1, '部長', true, NULL);
-INSERT INTO leadflow.rep (rep_id, name, active, manager_id) VALUES (2, '田中', true, 1), (3, '鈴木', false, 1), (4, '佐藤', true, 4);
+INSERT INTO leadflow.rep (rep_id, name, active, manager_id) VALUES (1, '部長', true, NULL), (2, '田中', true, 1), (3, '鈴木', false, 1), (4, '佐藤', true, 3);
 INSERT INTO leadflow.lead (lead_id, company, last_name, created_at)
 SELECT n, CASE WHEN n <> 9 THEN '会社' || n END, CASE WHEN n <> 9 THEN '姓' || n END, '2000-01-01' FROM generate_series(1, 12) AS n;
 DELETE FROM leadflow.list WHERE name <> 'HOTリードリスト';

@@ -50,9 +50,10 @@ static const SalesRule sales_rules[] = {
 	{
 		"deal", OWN " OR " SEES_LEAD,
 		"lead_id, external_id, name, stage, amount, rep_id, opened_at, expected_close_on, closed_at,"
-		" lost_reason, list_id, activity_id, fields",
+		" lost_reason, note, list_id, activity_id, fields",
 		OWN " AND " MAY_NAME_LIST " AND " SEES_LEAD,
-		"external_id, name, stage, amount, opened_at, expected_close_on, closed_at, lost_reason, fields",
+		"external_id, name, stage, amount, opened_at, expected_close_on, closed_at, lost_reason, note,"
+		" fields",
 		OWN, OWN
 	},
 	{
@@ -61,6 +62,7 @@ static const SalesRule sales_rules[] = {
 		"state, next_contact_on, memo",
 		WORKS_MEMBER, WORKS_MEMBER
 	},
+	{"notification", OWN, NULL, NULL, NULL, NULL, NULL},
 	{
 		"task", OWN " OR " SEES_LEAD,
 		"lead_id, title, due_on, status, rep_id, note, list_id, activity_id, done_at",
@@ -152,8 +154,9 @@ columns(const AccessTable *table, bool written, const char *except)
 static char *
 marketing_privileges(const AccessTable *table)
 {
-	/* the audit, and what says which code or which rule runs with whose rights */
-	static const char *const read_only[] = {"activity_change", "form_version", "setting", "source", NULL};
+	/* logs, and what says which code or which rule runs with whose rights */
+	static const char *const read_only[] = {"activity_change", "deal_change", "form_version", "record_change",
+	"rule_log", "setting", "source", NULL};
 
 	/* history is not deleted */
 	static const char *const kept[] = {"assignment", "member", "refresh_run", NULL};
@@ -174,17 +177,20 @@ char *
 AccessPrivileges(const AccessTable *table, AccessKind kind)
 {
 	/* beside the tables of leads and lists, what one needs to read those */
-	static const char *const needed[] = {"campaign", "deal_stage", "form_version", "rep",
-	"saved_segment", "setting", "source", NULL};
+	static const char *const needed[] = {"campaign", "deal_stage", "form_version", "list", "mailing",
+	"rep", "saved_segment", "setting", "source", NULL};
+
+	/* what is written there by the tick may speak of other leads, in errors above all */
+	static const char *const kept_from_sales[] = {"rule_log", NULL};
 	const SalesRule *rule = sales_rule(table);
 	StringInfoData privileges;
 	char	   *seen;
 
 	if (kind == ACCESS_MARKETING)
 		return marketing_privileges(table);
-	if (kind == ACCESS_SALES && !table->is_view && !table->of_leads &&
-		!is_one_of(table->name, needed) &&
-		strcmp(table->name, "list") != 0 && strcmp(table->name, "refresh_run") != 0)
+	if (kind == ACCESS_SALES && !table->is_view &&
+		(is_one_of(table->name, kept_from_sales) ||
+		 !(table->of_leads || is_one_of(table->name, needed))))
 		return NULL;
 
 	initStringInfo(&privileges);

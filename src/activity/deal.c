@@ -60,7 +60,8 @@ deal_moves(PG_FUNCTION_ARGS)
 	"SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, r.stage_since, NULL::text AS from_stage," \
 	" NULL::timestamptz AS was_closed_at FROM new_rows AS r"
 #define CHANGED \
-	"SELECT n.lead_id, n.deal_id, n.stage, n.closed_at, n.stage_since, o.stage AS from_stage, o.closed_at AS was_closed_at" \
+	"SELECT n.lead_id, n.deal_id, n.stage, n.closed_at, n.stage_since, o.stage AS from_stage," \
+	" o.closed_at AS was_closed_at" \
 	" FROM (SELECT r.stage, r.closed_at, row_number() OVER () AS n FROM old_rows AS r) AS o" \
 	" JOIN (SELECT r.lead_id, r.deal_id, r.stage, r.closed_at, r.stage_since, row_number() OVER () AS n" \
 	"  FROM new_rows AS r) AS n USING (n)"
@@ -93,7 +94,8 @@ deal_changed(PG_FUNCTION_ARGS)
 	 * Before it is noted: who is told of the change finds the deal as it is now.
 	 * And not for nothing: an update of no rows has its triggers fire as well.
 	 */
-	if (SpiRun(psprintf("SELECT FROM (%s) AS c" STAGES " WHERE " INCONSISTENT " LIMIT 1", changes), NULL) > 0)
+	if (SpiRun(psprintf("SELECT FROM (%s) AS c" STAGES " WHERE " INCONSISTENT " LIMIT 1", changes),
+			   NULL) > 0)
 		SpiRun(psprintf("UPDATE leadflow.deal AS d SET"
 						" closed_at = CASE WHEN s.kind <> 'open' THEN greatest(now(), d.opened_at) END,"
 						" lost_reason = CASE WHEN s.kind = 'lost' THEN d.lost_reason END"
@@ -106,7 +108,8 @@ deal_changed(PG_FUNCTION_ARGS)
 					" (lead_id, deal_id, changed_by, from_stage, to_stage)"
 					" SELECT c.lead_id, c.deal_id, $1, c.from_stage, c.stage FROM (%s) AS c"
 					" LEFT JOIN leadflow.deal_stage AS o ON o.name = c.from_stage"
-					" WHERE (c.from_stage IS NULL AND c.stage_since = now()) OR (c.from_stage <> c.stage AND o.name IS NOT NULL)"
+					" WHERE (c.from_stage IS NULL AND c.stage_since = now())"
+					"  OR (c.from_stage <> c.stage AND o.name IS NOT NULL)"
 					" ORDER BY c.deal_id", changes), &args);
 	LeaveAsOwner(frame);
 	PG_RETURN_POINTER(NULL);
@@ -132,7 +135,7 @@ task_changes(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(row);
 }
 
-/* ---- the verb ------------------------------------------------------------------------ */
+/* ---- the verb ----------------------------------------------------------------------- */
 
 typedef struct StageChange
 {

@@ -13,6 +13,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 static void
@@ -29,8 +30,10 @@ EstimateQuery(const char *sql, const Clock *clock, Datum candidates, double *cos
 {
 	Oid			types[3] = {TIMESTAMPTZOID, TEXTOID, INT8ARRAYOID};
 	int			ntypes = DatumGetPointer(candidates) != NULL ? 3 : 2;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "estimate",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	ParamListInfo params = makeParamList(ntypes);
-	List	   *parsed = pg_parse_query(sql);
 	List	   *rewritten;
 	PlannedStmt *planned;
 
@@ -39,10 +42,13 @@ EstimateQuery(const char *sql, const Clock *clock, Datum candidates, double *cos
 	if (ntypes == 3)
 		set_param(params, 2, INT8ARRAYOID, candidates);
 
-	rewritten = pg_analyze_and_rewrite_fixedparams(linitial(parsed), sql, types, ntypes, NULL);
+	rewritten = pg_analyze_and_rewrite_fixedparams(linitial(pg_parse_query(sql)), sql, types, ntypes,
+												   NULL);
 	planned = pg_plan_query(linitial(rewritten), sql, CURSOR_OPT_PARALLEL_OK, params);
 	*cost = planned->planTree->total_cost;
 	*rows = planned->planTree->plan_rows;
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }
 
 double

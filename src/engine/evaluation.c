@@ -21,7 +21,7 @@
 #include "utils/array.h"
 
 /* Leads are probed for when they are fewer than one in this, and than that many. */
-#define FEW_SHARE		100
+#define FEW_SHARE		20
 #define FEW_LEADS		50000
 
 /* An atom is queried by itself when that costs less than this share of a scan. */
@@ -310,18 +310,22 @@ weigh_part(Evaluation *evaluation, Part *part)
 		part->rows = Max(evaluation->universe_size - part->rows, 0);
 }
 
-/* Cheapest first; but an AND starts from a set, not from what is not in one. */
+/* What it costs to be rid of a lead; for an OR, simply what it costs. */
 static int
 compare_operands(const ListCell *a, const ListCell *b)
 {
 	const Part *x = lfirst(a);
 	const Part *y = lfirst(b);
 
-	if (x->cost != y->cost)
-		return x->cost < y->cost ? -1 : 1;
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
 	return x->rows < y->rows ? -1 : x->rows > y->rows;
 }
 
+/*
+ * The operands in the order in which they are best asked for. An AND starts from
+ * a set, not from what is not in one.
+ */
 static List *
 ordered_operands(Evaluation *evaluation, const Part *part)
 {
@@ -329,7 +333,14 @@ ordered_operands(Evaluation *evaluation, const Part *part)
 	ListCell   *lc;
 
 	foreach(lc, operands)
-		weigh_part(evaluation, lfirst(lc));
+	{
+		Part	   *operand = lfirst(lc);
+		double		kept;
+
+		weigh_part(evaluation, operand);
+		kept = operand->rows / Max(evaluation->universe_size, 1);
+		operand->rank = operand->cost / (part->kind == PART_OR ? 1 : Max(1 - kept, 0.05));
+	}
 	list_sort(operands, compare_operands);
 	if (part->kind == PART_AND)
 	{
@@ -361,40 +372,7 @@ end_step(Evaluation *evaluation, instr_time start)
 	evaluation->steps = lappend(evaluation->steps, ms);
 }
 
-/* Scan the source for this atom and all others that would have to be. */
-static void
-scan_source(Evaluation *evaluation, const Source *source)
-{
-	List	   *atoms = NIL;
-	ListCell   *lc;
-
-	foreach(lc, evaluation->table.atoms)
-	{
-		Atom	   *atom = lfirst(lc);
-
-		if (atom->source == source && atom->leads == NULL && !is_queried(evaluation, atom))
-		{
-			atom->step = list_length(evaluation->steps) + 1;
-			atoms = lappend(atoms, atom);
-		}
-	}
-	if (list_length(atoms) == 1 && ((Atom *) linitial(atoms))->node->kind == SEGMENT_BLOCK)
-	{
-		Atom	   *atom = linitial(atoms);
-
-		atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
-		atom->way = ATOM_QUERIED;
-	}
-	else
-		ScanAtoms(atoms, &evaluation->clock, evaluation->context);
-	foreach(lc, atoms)
-	{
-		Atom	   *atom = lfirst(lc);
-
-		atom->found = ExpandedLeadsetCardinality(atom->leads);
-	}
-}
-
+/* Does a provider know the leads? Each atom is asked about once. */
 static void
 ask_providers(Evaluation *evaluation, Atom *atom)
 {
@@ -413,6 +391,41 @@ ask_providers(Evaluation *evaluation, Atom *atom)
 	end_step(evaluation, start);
 }
 
+static void
+query_atom(Evaluation *evaluation, Atom *atom)
+{
+	atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
+	atom->way = ATOM_QUERIED;
+}
+
+/* Scan the atom's source for it and for all others that would have to be scanned for. */
+static void
+scan_source(Evaluation *evaluation, Atom *atom)
+{
+	List	   *atoms = list_make1(atom);
+	ListCell   *lc;
+
+	foreach(lc, evaluation->table.atoms)
+	{
+		Atom	   *other = lfirst(lc);
+
+		if (other != atom && other->source == atom->source && other->leads == NULL &&
+			!is_queried(evaluation, other))
+			atoms = lappend(atoms, other);
+	}
+	if (list_length(atoms) == 1 && atom->node->kind == SEGMENT_BLOCK)
+		query_atom(evaluation, atom);
+	else
+		ScanAtoms(atoms, &evaluation->clock, evaluation->context);
+	foreach(lc, atoms)
+	{
+		Atom	   *scanned = lfirst(lc);
+
+		scanned->step = atom->step;
+		scanned->found = ExpandedLeadsetCardinality(scanned->leads);
+	}
+}
+
 /* The leads of an atom, to be read only. */
 ExpandedLeadset *
 AtomLeads(Evaluation *evaluation, Atom *atom)
@@ -425,12 +438,9 @@ AtomLeads(Evaluation *evaluation, Atom *atom)
 	INSTR_TIME_SET_CURRENT(start);
 	atom->step = list_length(evaluation->steps) + 1;
 	if (is_queried(evaluation, atom))
-	{
-		atom->leads = QueryLeads(atom->leads_sql, &evaluation->clock, (Datum) 0, evaluation->context);
-		atom->way = ATOM_QUERIED;
-	}
+		query_atom(evaluation, atom);
 	else
-		scan_source(evaluation, atom->source);
+		scan_source(evaluation, atom);
 	atom->found = ExpandedLeadsetCardinality(atom->leads);
 	end_step(evaluation, start);
 	return atom->leads;
@@ -481,7 +491,7 @@ probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 	double		cost;
 	double		rows;
 
-	if (candidates > Max(evaluation->universe_size / FEW_SHARE, FEW_SHARE) || candidates > FEW_LEADS)
+	if (candidates > Max(evaluation->universe_size / FEW_SHARE, 100) || candidates > FEW_LEADS)
 		return NULL;
 	INSTR_TIME_SET_CURRENT(start);
 	array = LeadsArray(among);

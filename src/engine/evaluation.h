@@ -27,6 +27,7 @@ typedef struct Part
 	const BoundNode *node;		/* what it came from */
 	double		cost;			/* of what it needs, and */
 	double		rows;			/* how many leads it may have */
+	double		rank;			/* among the operands it is one of */
 	bool		asked;			/* has it been evaluated? */
 	int64		found;			/* leads that it gave; counted to explain */
 } Part;

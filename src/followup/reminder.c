@@ -101,7 +101,7 @@ static const ReminderKind kinds[] = {
 	"  JOIN leadflow.schedule AS s ON s.name = $1"
 #define TOLD_MANAGERS \
 	" UNION ALL SELECT o.*, g.rep_id, NULL FROM open AS o" \
-	"  JOIN leadflow.rep AS g ON g.rep_id = o.manager_id AND g.active AND g.rep_id <> o.rep_id"
+	"  JOIN leadflow.rep AS g ON g.rep_id = o.manager_id AND g.active"
 #define TOLD_NOTICES \
 	"), x AS (SELECT o.list_id, o.day, o.due_at, o.to_rep, o.to_role, count(*) AS count, " \
 	MEMBER_LINES ", jsonb_build_object('leads', leadflow.leadset_agg(o.lead_id)::text) AS more" \

@@ -59,8 +59,8 @@ blank_length(const char *text)
 		return *text != '\0';
 	if (*text == 0x7F)
 		return 1;
-	/* U+0080 to U+009F, U+2028 and U+2029, U+3000 */
-	if (strncmp(text, "\xC2", 1) == 0 && (unsigned char) text[1] < 0xA0)
+	/* U+0080 to U+00A0, U+2028 and U+2029, U+3000 */
+	if (strncmp(text, "\xC2", 1) == 0 && (unsigned char) text[1] <= 0xA0)
 		return 2;
 	return strncmp(text, "\xE2\x80\xA8", 3) == 0 || strncmp(text, "\xE2\x80\xA9", 3) == 0 ||
 		strncmp(text, "\xE3\x80\x80", 3) == 0 ? 3 : 0;

@@ -2,13 +2,13 @@
 
 CREATE FUNCTION leadflow.export_csv(list text, columns text[] DEFAULT NULL, history boolean DEFAULT false,
     encoding text DEFAULT 'UTF8', labels boolean DEFAULT true) RETURNS bytea
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000;
 COMMENT ON FUNCTION leadflow.export_csv(text, text[], boolean, text, boolean) IS
     'the open members of a list as a CSV file for a spreadsheet: columns of handoff_member and fields of the lead form, by name or label';
 
 CREATE FUNCTION leadflow.export_csv(list bigint, columns text[] DEFAULT NULL, history boolean DEFAULT false,
     encoding text DEFAULT 'UTF8', labels boolean DEFAULT true) RETURNS bytea
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100000;
 COMMENT ON FUNCTION leadflow.export_csv(bigint, text[], boolean, text, boolean) IS
     'the open members of a list as a CSV file for a spreadsheet: columns of handoff_member and fields of the lead form, by name or label';
 

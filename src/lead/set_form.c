@@ -130,7 +130,17 @@ segment_uses(const SegmentNode *node, List *sources, const FormField *field,
 	return false;
 }
 
-/* The saved segments and lists that use a field, or one of its choices. */
+/* One more that uses it; a rule can do so in several ways. */
+static void
+put_user(StringInfo out, const char *what, const char *name)
+{
+	char	   *user = psprintf("%s \"%s\"", what, name);
+
+	if (strstr(out->data, user) == NULL)
+		appendStringInfo(out, "%s%s", out->len > 0 ? ", " : "", user);
+}
+
+/* The saved segments, lists and rules whose segments use a field, or one of its choices. */
 static void
 put_segments(StringInfo out, const Entity *entity, const FormField *field,
 			 const FormChoice *choice)
@@ -149,8 +159,7 @@ put_segments(StringInfo out, const Entity *entity, const FormField *field,
 				  " WHERE s.segment IS NOT NULL ORDER BY 1, 2", NULL);
 	for (uint64 row = 1; row <= rows; row++)
 		if (segment_uses(SegmentParse(SpiText(row, 3)), sources, field, choice))
-			appendStringInfo(out, "%s%s \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1),
-							 SpiText(row, 2));
+			put_user(out, SpiText(row, 1), SpiText(row, 2));
 }
 
 /* The rules that wait for a field, or one of its choices, or set it. */
@@ -176,7 +185,7 @@ put_rules(StringInfo out, const Entity *entity, const FormField *field, const Fo
 				  "  jsonb_build_object('key', $4, 'label', $5)))"
 				  " GROUP BY r.name ORDER BY r.name", &args);
 	for (uint64 row = 1; row <= rows; row++)
-		appendStringInfo(out, "%srule \"%s\"", out->len > 0 ? ", " : "", SpiText(row, 1));
+		put_user(out, "rule", SpiText(row, 1));
 }
 
 /* The rows that have a field, or one of its choices. */

@@ -5,10 +5,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "list/assign.h"
 #include "list/list.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(next_lead);
 
@@ -36,6 +40,58 @@ take(SpiArgs *args, int64 *from_rep_id)
 	return true;
 }
 
+/* May the caller give members to reps, whoever they are? */
+static bool
+may_assign(void)
+{
+	Oid			member = get_relname_relid("member", get_namespace_oid("leadflow", false));
+
+	return pg_class_aclcheck(member, GetUserId(), ACL_UPDATE) == ACLCHECK_OK ||
+		pg_attribute_aclcheck(member, get_attnum(member, "rep_id"), GetUserId(), ACL_UPDATE) == ACLCHECK_OK;
+}
+
+/* Who works a list takes leads for himself. */
+static void
+require_own(int64 rep_id)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, rep_id);
+	if (SpiRead("SELECT FROM leadflow.rep WHERE rep_id = $1 AND db_role = current_user", &args) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("leads can be taken for oneself only"),
+				 errdetail("Role \"%s\" is not the db_role of rep " INT64_FORMAT ".",
+						   GetUserNameFromId(GetUserId(), false), rep_id)));
+}
+
+/*
+ * Give a member to its new rep. The row is locked, so it still has the rep it was
+ * found with. For who may not assign, but take, it is done as the owner.
+ */
+static void
+claim(const SpiArgs *found)
+{
+	SpiArgs		args = *found;
+	bool		may = may_assign();
+	OwnerFrame	frame;
+
+	args.types[2] = TIMESTAMPTZOID;
+	args.values[2] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	AddTextArg(&args, GetUserNameFromId(GetUserId(), false));
+	if (!may)
+		frame = EnterAsOwner();
+	SpiRun("INSERT INTO leadflow.assignment AS a (lead_id, member_id, list_id, from_rep_id,"
+		   " to_rep_id, assigned_at, assigned_by, strategy, reason)"
+		   " SELECT m.lead_id, m.member_id, $1, m.rep_id, $2, $3, $6, 'next_lead',"
+		   " 'next_lead: taken from the queue'"
+		   " FROM leadflow.member AS m WHERE m.lead_id = $4 AND m.member_id = $5", &args);
+	UpdateMembers("UPDATE leadflow.member AS m SET rep_id = $2, assigned_at = $3"
+				  " WHERE m.lead_id = $4 AND m.member_id = $5", &args);
+	if (!may)
+		LeaveAsOwner(frame);
+}
+
 Datum
 next_lead(PG_FUNCTION_ARGS)
 {
@@ -53,6 +109,8 @@ next_lead(PG_FUNCTION_ARGS)
 	list = FindList(fcinfo, 0);
 	RequireOpen(list);
 	rep_id = RepArgument(fcinfo, 1);
+	if (!may_assign())
+		require_own(rep_id);
 	AddTimeArg(&today, GetCurrentTransactionStartTimestamp());
 	AddTextArg(&today, list->zone);
 	SpiRead("SELECT leadflow.local_date($1, $2)", &today);
@@ -67,20 +125,7 @@ next_lead(PG_FUNCTION_ARGS)
 	}
 
 	if (from_rep_id != rep_id)
-	{
-		SpiArgs		log = args;
-
-		/* the row is locked, so it still has the rep it was found with */
-		log.types[2] = TIMESTAMPTZOID;
-		log.values[2] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		SpiRun("INSERT INTO leadflow.assignment AS a (lead_id, member_id, list_id, from_rep_id,"
-			   " to_rep_id, assigned_at, strategy, reason)"
-			   " SELECT m.lead_id, m.member_id, $1, m.rep_id, $2, $3, 'next_lead',"
-			   " 'next_lead: taken from the queue'"
-			   " FROM leadflow.member AS m WHERE m.lead_id = $4 AND m.member_id = $5", &log);
-		UpdateMembers("UPDATE leadflow.member AS m SET rep_id = $2, assigned_at = $3"
-					  " WHERE m.lead_id = $4 AND m.member_id = $5", &log);
-	}
+		claim(&args);
 
 	SpiRun("SELECT m.lead_id, m.member_id, l.name, d.company, d.department, d.job_title,"
 		   " concat_ws(' ', d.last_name, d.first_name), d.phone, d.email, l.talk_script, m.due_on,"

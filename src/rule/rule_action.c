@@ -31,7 +31,7 @@ struct RuleAction
 	char	   *list;			/* where it is about one */
 };
 
-/* ---- reading the object ---------------------------------------------------------------- */
+/* ---- reading the object ------------------------------------------------------------- */
 
 static JsonbValue *
 get(const RuleAction *action, const char *key)
@@ -91,7 +91,7 @@ require_list(const RuleAction *action)
 	require_name("list", action->list, "leadflow.list");
 }
 
-/* ---- what was done ------------------------------------------------------------------------ */
+/* ---- what was done ------------------------------------------------------------------ */
 
 static int64
 cardinality(Datum leads)
@@ -125,7 +125,7 @@ reason_of(const RuleAction *action, const Firing *firing)
 	return reason ? reason : psprintf("rule \"%s\"", firing->rule->name);
 }
 
-/* ---- lists ----------------------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------- */
 
 static void
 check_list(RuleAction *action)
@@ -222,7 +222,7 @@ perform_remove(const RuleAction *action, Firing *firing)
 	add_deed(firing, there, psprintf("removed from list \"%s\"", action->list));
 }
 
-/* ---- reps ----------------------------------------------------------------------------------------- */
+/* ---- reps --------------------------------------------------------------------------- */
 
 static void
 check_assign(RuleAction *action)
@@ -246,7 +246,8 @@ perform_assign(const RuleAction *action, Firing *firing)
 	AddArg(&args, LeadflowType("leadset"), there);
 	AddTextArg(&args, reason_of(action, firing));
 	SpiRun("SELECT leadflow.assign($1, $2, $3, reason => $4)", &args);
-	add_deed(firing, there, psprintf("assigned to %s on list \"%s\"", text_of(action, "assign"), action->list));
+	add_deed(firing, there, psprintf("assigned to %s on list \"%s\"", text_of(action, "assign"),
+									 action->list));
 }
 
 static void
@@ -280,7 +281,8 @@ perform_distribute(const RuleAction *action, Firing *firing)
 	AddArg(&args, JSONBOID, JsonbPGetDatum(action->object));
 	SpiRun("SELECT FROM leadflow.distribute($1, strategy => $3 ->> 'distribute',"
 		   " reps => CASE WHEN $3 ? 'reps' THEN ARRAY(SELECT jsonb_array_elements_text($3 -> 'reps')) END,"
-		   " segment => (SELECT format('lead(lead_id in (%s))', string_agg(u.lead_id::text, ', '))::leadflow.segment"
+		   " segment => (SELECT format('lead(lead_id in (%s))',"
+		   "   string_agg(u.lead_id::text, ', '))::leadflow.segment"
 		   "  FROM leadflow.unnest($2) AS u (lead_id)))", &args);
 	rows = SpiRun("SELECT coalesce('assigned to ' || r.name || ' on list \"' || l.name || '\"',"
 				  "  'waits for a rep on list \"' || l.name || '\"'), leadflow.leadset_agg(m.lead_id)"
@@ -297,7 +299,7 @@ perform_distribute(const RuleAction *action, Firing *firing)
 	}
 }
 
-/* ---- fields of the lead --------------------------------------------------------------------------- */
+/* ---- fields of the lead ------------------------------------------------------------- */
 
 static void
 check_set(RuleAction *action)
@@ -321,11 +323,12 @@ perform_set(const RuleAction *action, Firing *firing)
 	AddArg(&args, LeadflowType("leadset"), firing->leads);
 	AddArg(&args, JSONBOID, JsonbPGetDatum(action->object));
 	SpiRun("SELECT FROM leadflow.update_leads($1, $2 -> 'set')", &args);
-	SpiRun("SELECT 'set ' || string_agg(e.key || ' to ' || e.value, ', ') FROM jsonb_each($2 -> 'set') AS e", &args);
+	SpiRun("SELECT 'set ' || string_agg(e.key || ' to ' || e.value, ', ')"
+		   " FROM jsonb_each($2 -> 'set') AS e", &args);
 	add_deed(firing, firing->leads, SpiText(1, 1));
 }
 
-/* ---- tasks and deals ------------------------------------------------------------------------------ */
+/* ---- tasks and deals ---------------------------------------------------------------- */
 
 static void
 check_outcome(RuleAction *action)
@@ -334,16 +337,18 @@ check_outcome(RuleAction *action)
 	require_name("deal stage", text_of(action, "stage"), "leadflow.deal_stage");
 }
 
+/* The rep of the record of a table that a row g of the log is about */
+#define REP_OF(table) \
+	"(SELECT t.rep_id FROM leadflow." table " AS t WHERE t.lead_id = g.lead_id" \
+	" AND t." table "_id = (g.detail ->> '" table "_id')::bigint)"
+
 /*
  * Who is in charge of what a row g of the log is about: the rep of the record, of
  * the lead's open deal, of its stay on a list, or of the lead itself.
  */
 #define REP_IN_CHARGE \
 	"coalesce(" \
-	"(SELECT d.rep_id FROM leadflow.deal AS d WHERE d.lead_id = g.lead_id AND d.deal_id = (g.detail ->> 'deal_id')::bigint)," \
-	" (SELECT t.rep_id FROM leadflow.task AS t WHERE t.lead_id = g.lead_id AND t.task_id = (g.detail ->> 'task_id')::bigint)," \
-	" (SELECT m.rep_id FROM leadflow.member AS m WHERE m.lead_id = g.lead_id AND m.member_id = (g.detail ->> 'member_id')::bigint)," \
-	" (SELECT a.rep_id FROM leadflow.activity AS a WHERE a.lead_id = g.lead_id AND a.activity_id = (g.detail ->> 'activity_id')::bigint)," \
+	REP_OF("deal") ", " REP_OF("task") ", " REP_OF("member") ", " REP_OF("activity") "," \
 	" (SELECT d.rep_id FROM leadflow.deal AS d WHERE d.lead_id = g.lead_id AND d.closed_at IS NULL" \
 	"  AND d.rep_id IS NOT NULL ORDER BY d.opened_at DESC, d.deal_id DESC LIMIT 1)," \
 	" (SELECT m.rep_id FROM leadflow.member AS m WHERE m.lead_id = g.lead_id AND m.left_at IS NULL" \
@@ -392,8 +397,8 @@ make_outcomes(Firing *firing, OutcomeKind kind, Jsonb *document)
 
 	AddArg(&args, INT8ARRAYOID, firing->rows);
 	AddArg(&args, LeadflowType("leadset"), firing->leads);
-	rows = SpiRun("SELECT g.lead_id, (g.detail ->> 'activity_id')::bigint, (g.detail ->> 'list_id')::bigint, "
-				  REP_IN_CHARGE " FROM leadflow.rule_log AS g"
+	rows = SpiRun("SELECT g.lead_id, (g.detail ->> 'activity_id')::bigint,"
+				  " (g.detail ->> 'list_id')::bigint, " REP_IN_CHARGE " FROM leadflow.rule_log AS g"
 				  " WHERE g.log_id = ANY ($1) AND leadflow.contains($2, g.lead_id) ORDER BY g.log_id", &args);
 	outcomes = palloc(rows * sizeof(Outcome *));
 	for (uint64 row = 1; row <= rows; row++)
@@ -446,7 +451,7 @@ perform_deal(const RuleAction *action, Firing *firing)
 	add_deed(firing, firing->leads, psprintf("opened deal \"%s\"", text_of(action, "open_deal")));
 }
 
-/* ---- notices and mails ------------------------------------------------------------------------------ */
+/* ---- notices and mails -------------------------------------------------------------- */
 
 /* "rep" is whoever is in charge; else a rep's name, or an address. */
 static void
@@ -513,10 +518,11 @@ perform_notify(const RuleAction *action, Firing *firing)
 					"  LEFT JOIN leadflow.rep AS r ON r.rep_id = g.rep_id),"
 					" notice AS (INSERT INTO leadflow.notification AS n"
 					"   (kind, channel, rep_id, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
-					"  SELECT 'rule', coalesce($5, (SELECT e.channel FROM leadflow.template AS e WHERE e.name = $6), 'mail'),"
+					"  SELECT 'rule', coalesce($5, (SELECT e.channel FROM leadflow.template AS e"
+					"    WHERE e.name = $6), 'mail'),"
 					"   w.rep_id, CASE WHEN w.rep_id IS NULL THEN $4 END, w.lead_id, (w.detail ->> 'list_id')::bigint,"
-					"   w.subject, w.body, w.detail || jsonb_strip_nulls(jsonb_build_object('rule', $7, 'cause', w.cause,"
-					"    'lead_id', w.lead_id, 'template', $6)), format('rule %%s %%s', w.log_id, $9), $8"
+					"   w.subject, w.body, w.detail || jsonb_strip_nulls(jsonb_build_object('rule', $7,"
+					"    'cause', w.cause, 'lead_id', w.lead_id, 'template', $6)), format('rule %%s %%s', w.log_id, $9), $8"
 					"  FROM written AS w WHERE NOT w.incomplete AND (w.rep_id IS NOT NULL OR $4 LIKE '%%@%%')"
 					"  RETURNING n.lead_id)"
 					" SELECT (SELECT leadflow.leadset_agg(lead_id) FROM notice),"
@@ -527,7 +533,8 @@ perform_notify(const RuleAction *action, Firing *firing)
 	incomplete = SpiDatum(1, 2, &isnull);
 	add_deed(firing, told, psprintf("notified %s", in_charge ? "the rep in charge" : to));
 	add_deed(firing, incomplete, "notified nobody: the template has fields without a value");
-	add_deed(firing, without(without(firing->leads, told), incomplete), "notified nobody: no rep is in charge");
+	add_deed(firing, without(without(firing->leads, told), incomplete),
+			 "notified nobody: no rep is in charge");
 }
 
 static void
@@ -548,7 +555,8 @@ perform_mail(const RuleAction *action, Firing *firing)
 	AddArg(&args, LeadflowType("leadset"), firing->leads);
 	AddTextArg(&args, template);
 	AddTimeArg(&args, firing->at);
-	rows = SpiRun("SELECT q.outcome, q.lead_ids FROM leadflow.queue_mail($1, $2, send_at => $3) AS q", &args);
+	rows = SpiRun("SELECT q.outcome, q.lead_ids"
+				  " FROM leadflow.queue_mail($1, $2, send_at => $3) AS q", &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
 		RuleDeed   *deed = palloc(sizeof(RuleDeed));
@@ -561,19 +569,24 @@ perform_mail(const RuleAction *action, Firing *firing)
 	}
 }
 
-/* ---- reading and doing -------------------------------------------------------------------------------- */
+/* ---- reading and doing -------------------------------------------------------------- */
 
 static const ActionKind kinds[] = {
 	{"add_to_list", "add_to_list text required; reason text", check_list, perform_add},
-	{"remove_from_list", "remove_from_list text required; reason text; hold_for text", check_remove, perform_remove},
+	{"remove_from_list", "remove_from_list text required; reason text; hold_for text",
+	check_remove, perform_remove},
 	{"assign", "assign text required; list text; reason text", check_assign, perform_assign},
-	{"distribute", "distribute radio('even', 'weighted', 'least_loaded', 'sticky', 'rules') required; list text; reps multiselect",
+	{"distribute", "distribute radio('even', 'weighted', 'least_loaded', 'sticky', 'rules') required;"
+	" list text; reps multiselect",
 	check_distribute, perform_distribute},
 	{"set", NULL, check_set, perform_set},
-	{"create_task", "create_task text required; due_in integer; rep text; note textarea", check_outcome, perform_task},
-	{"open_deal", "open_deal text required; stage text; amount number min 0; rep text; close_in integer; note textarea",
+	{"create_task", "create_task text required; due_in integer; rep text; note textarea",
+	check_outcome, perform_task},
+	{"open_deal", "open_deal text required; stage text; amount number min 0; rep text;"
+	" close_in integer; note textarea",
 	check_outcome, perform_deal},
-	{"notify", "notify text required; template text; subject text; body textarea; channel text", check_notify, perform_notify},
+	{"notify", "notify text required; template text; subject text; body textarea; channel text",
+	check_notify, perform_notify},
 	{"mail", "mail text required", check_mail, perform_mail}
 };
 
@@ -624,7 +637,8 @@ read_action(JsonbValue *value, int position)
 	FormAppendViolations(&detail, violations);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("action %d of the rule, \"%s\", is not complete or has too much", position, action->kind->word),
+			 errmsg("action %d of the rule, \"%s\", is not complete or has too much", position,
+					action->kind->word),
 			 errdetail_internal("%s", detail.data)));
 }
 

@@ -228,7 +228,7 @@ own_source(const char *name)
 static Source *
 find_field(RuleEvent *event, const char *path, const char *const *entities, int n)
 {
-	const char *dot = strchr(path, '.');
+	const char *dot = path ? strchr(path, '.') : NULL;
 	char	   *entity = dot ? pnstrdup(path, dot - path) : pstrdup(path);
 	Source	   *source = NULL;
 	SourceField *second = NULL;
@@ -339,18 +339,25 @@ require_names(List *values, const char *what, const char *lookup, const char *al
 
 /* A column, known to be one from when the rule was made: without a look at what else there is. */
 static bool
-find_column(RuleEvent *event, const char *path)
+find_column(RuleEvent *event, const char *path, const char *const *entities, int n)
 {
-	const char *dot = strchr(path, '.');
-	char	   *entity = pnstrdup(path, dot - path);
-	Oid			relation = get_relname_relid(entity, get_namespace_oid("leadflow", false));
+	const char *dot = path ? strchr(path, '.') : NULL;
 
-	if (!OidIsValid(relation) || get_attnum(relation, dot + 1) <= 0)
-		return false;
-	event->entity = entity;
-	event->key = psprintf("%s_id", entity);
-	event->column = quote_identifier(dot + 1);
-	return true;
+	for (int i = 0; dot != NULL && i < n; i++)
+	{
+		Oid			relation;
+
+		if ((int) strlen(entities[i]) != dot - path || strncmp(entities[i], path, dot - path) != 0)
+			continue;
+		relation = get_relname_relid(entities[i], get_namespace_oid("leadflow", false));
+		if (!OidIsValid(relation) || get_attnum(relation, dot + 1) <= 0)
+			return false;
+		event->entity = entities[i];
+		event->key = psprintf("%s_id", entities[i]);
+		event->column = quote_identifier(dot + 1);
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -362,7 +369,7 @@ read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 	Source	   *source;
 
 	event->values = values_of(json, is_result ? "result" : "to");
-	if (is_kept && find_column(event, path))
+	if (is_kept && find_column(event, path, entities, lengthof(entities)))
 	{
 		event->list = text_of(json, "list");
 		return;
@@ -431,7 +438,7 @@ read_date_event(RuleEvent *event, Jsonb *json)
 				 errmsg("\"%s\" is %s, not a date", event->field->name, event->field->type_name)));
 }
 
-/* ---- as it is kept ---------------------------------------------------------------------- */
+/* ---- as it is kept ------------------------------------------------------------------ */
 
 static void
 push_pair(JsonbParseState **state, const char *key, JsonbValue *value)
@@ -536,7 +543,7 @@ ReadRuleEvent(Jsonb *json, bool is_kept)
 	return event;
 }
 
-/* ---- as SQL --------------------------------------------------------------------------------- */
+/* ---- as SQL ------------------------------------------------------------------------- */
 
 Datum
 RuleEventValues(const RuleEvent *event)
@@ -571,22 +578,17 @@ field_cause(const RuleEvent *event)
 					event->entity, event->key);
 }
 
-/* What a row of the log says beside its cause: the record, and its list. */
+/* What a row of the log says beside its cause: the record n, and what it came of. */
 static const char *
-detail_of(const char *entity, const char *alias)
+detail_of(const char *entity)
 {
-	if (strcmp(entity, "activity") == 0)
-		return psprintf("jsonb_strip_nulls(jsonb_build_object('activity_id', %s.activity_id, 'list_id', %s.list_id))",
-						alias, alias);
-	if (strcmp(entity, "deal") == 0)
-		return psprintf("jsonb_strip_nulls(jsonb_build_object('deal_id', %s.deal_id, 'activity_id', %s.activity_id, 'list_id', %s.list_id))",
-						alias, alias, alias);
-	if (strcmp(entity, "task") == 0)
-		return psprintf("jsonb_strip_nulls(jsonb_build_object('task_id', %s.task_id, 'activity_id', %s.activity_id, 'list_id', %s.list_id))",
-						alias, alias, alias);
-	if (strcmp(entity, "member") == 0)
-		return psprintf("jsonb_build_object('member_id', %s.member_id, 'list_id', %s.list_id)", alias, alias);
-	return "'{}'::jsonb";
+	const char *also = strcmp(entity, "activity") == 0 ? ", 'list_id', n.list_id" :
+		strcmp(entity, "member") == 0 ? ", 'list_id', n.list_id" :
+		", 'activity_id', n.activity_id, 'list_id', n.list_id";
+
+	if (strcmp(entity, "lead") == 0)
+		return "'{}'::jsonb";
+	return psprintf("jsonb_strip_nulls(jsonb_build_object('%s_id', n.%s_id%s))", entity, entity, also);
 }
 
 /* The value of the event's field in a record, as jsonb; of a lookup field, the name. */
@@ -644,7 +646,7 @@ field_causes(const RuleEvent *event, CauseSource source)
 		return NULL;
 	return psprintf("SELECT n.lead_id, %s AS cause, %s AS at, %s AS detail FROM %s%s",
 					field_cause(event), source == CAUSES_PAST ? "n.recorded_at" : "$4",
-					detail_of(event->entity, "n"), from, event->list == NULL ? "" :
+					detail_of(event->entity), from, event->list == NULL ? "" :
 					" AND n.list_id = (SELECT l.list_id FROM leadflow.list AS l WHERE l.name = $5)");
 }
 
@@ -662,8 +664,10 @@ member_causes(const RuleEvent *event, CauseSource source)
 		from = enters ? "leadflow.member AS n WHERE n.entered_at >= $6 AND n.entered_at <= $4" :
 			"leadflow.member AS n WHERE n.left_at >= $6 AND n.left_at <= $4";
 	else if (enters && source == CAUSES_INSERTED)
-		from = "new_rows AS n WHERE n.left_at IS NULL AND CASE WHEN n.run_id IS NULL THEN n.entered_at >= now()"
-			" ELSE EXISTS (SELECT FROM leadflow.refresh_run AS r WHERE r.run_id = n.run_id AND r.finished IS NULL) END";
+		from = "new_rows AS n WHERE n.left_at IS NULL"
+			" AND CASE WHEN n.run_id IS NULL THEN n.entered_at >= now()"
+			" ELSE EXISTS (SELECT FROM leadflow.refresh_run AS r"
+			"  WHERE r.run_id = n.run_id AND r.finished IS NULL) END";
 	else if (!enters && source == CAUSES_UPDATED)
 		from = "(SELECT r.*, row_number() OVER () AS row_n FROM new_rows AS r) AS n"
 			" JOIN (SELECT r.left_at, row_number() OVER () AS row_n FROM old_rows AS r) AS o USING (row_n)"
@@ -673,7 +677,7 @@ member_causes(const RuleEvent *event, CauseSource source)
 	return psprintf("SELECT n.lead_id, 'member ' || n.member_id || ' %s' AS cause, n.%s AS at, %s AS detail"
 					" FROM %s AND n.list_id = (SELECT l.list_id FROM leadflow.list AS l WHERE l.name = $5)",
 					enters ? "entered" : "left", enters ? "entered_at" : "left_at",
-					detail_of("member", "n"), from);
+					detail_of("member"), from);
 }
 
 static char *
@@ -740,6 +744,6 @@ DateCausesSql(const RuleEvent *event)
 					" FROM leadflow.%s AS n, LATERAL (SELECT %s AS date) AS d"
 					" WHERE isfinite(d.date) AND d.date + %d > $6 AND d.date + %d <= leadflow.local_date($4, $2)%s",
 					event->entity, event->key, event->column ? event->column : event->field->name,
-					event->days, detail_of(event->entity, "n"), event->entity, date, event->days, event->days,
+					event->days, detail_of(event->entity), event->entity, date, event->days, event->days,
 					is_pending(event));
 }

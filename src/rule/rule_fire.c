@@ -42,7 +42,7 @@ current_depth(void)
 	return depth;
 }
 
-/* ---- small things --------------------------------------------------------------------- */
+/* ---- small things ------------------------------------------------------------------- */
 
 Datum
 BigintArray(const int64 *values, int n)
@@ -98,7 +98,7 @@ NoteRuleError(const Rule *rule, const ErrorData *error)
 						 rule->rule_id)));
 }
 
-/* ---- causes --------------------------------------------------------------------------------- */
+/* ---- causes ------------------------------------------------------------------------- */
 
 Datum
 NoteCauses(const Rule *rule, const RuleEvent *event, const char *sql, TimestampTz at, const char *zone,
@@ -134,7 +134,7 @@ NoteCauses(const Rule *rule, const RuleEvent *event, const char *sql, TimestampT
 	return BigintArray(ids, *n);
 }
 
-/* ---- firing ------------------------------------------------------------------------------------ */
+/* ---- firing ------------------------------------------------------------------------- */
 
 /* The leads of the rows that are there, and that the rule's condition holds for. */
 static Datum
@@ -185,11 +185,13 @@ note_deeds(const Firing *firing)
 	}
 	AddArg(&args, INT8ARRAYOID, firing->rows);
 	AddArg(&args, leadset, firing->leads);
-	AddArg(&args, TEXTARRAYOID, PointerGetDatum(construct_array(lines, n, TEXTOID, -1, false, TYPALIGN_INT)));
+	AddArg(&args, TEXTARRAYOID,
+		   PointerGetDatum(construct_array(lines, n, TEXTOID, -1, false, TYPALIGN_INT)));
 	AddArg(&args, get_array_type(leadset),
 		   PointerGetDatum(construct_array(leads, n, leadset, -1, false, TYPALIGN_INT)));
 	AddTimeArg(&args, firing->at);
-	SpiRun("UPDATE leadflow.rule_log AS g SET fired_at = $5, attempts = g.attempts + 1, retry_at = NULL, error = NULL,"
+	SpiRun("UPDATE leadflow.rule_log AS g SET fired_at = $5, attempts = g.attempts + 1,"
+		   " retry_at = NULL, error = NULL,"
 		   " status = CASE WHEN leadflow.contains($2, g.lead_id) THEN 'done' ELSE 'skipped' END,"
 		   " did = CASE WHEN leadflow.contains($2, g.lead_id) THEN ARRAY(SELECT d.line"
 		   "  FROM unnest($3, $4) WITH ORDINALITY AS d (line, leads, n)"
@@ -269,7 +271,8 @@ note_failure(const Rule *rule, Datum rows, TimestampTz at, const ErrorData *erro
 	AddTimeArg(&args, at);
 	AddTextArg(&args, ErrorText(error));
 	AddArg(&args, BOOLOID, BoolGetDatum(error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX));
-	failed = SpiRun("UPDATE leadflow.rule_log AS g SET status = 'failed', fired_at = $2, attempts = g.attempts + 1,"
+	failed = SpiRun("UPDATE leadflow.rule_log AS g SET status = 'failed', fired_at = $2,"
+					" attempts = g.attempts + 1,"
 					" error = $3, retry_at = CASE WHEN NOT $4 THEN $2 + least(interval '5 minutes'"
 					"  * power(2, least(g.attempts, 10)), interval '1 day') END"
 					" WHERE g.log_id = ANY ($1)", &args);
@@ -304,7 +307,7 @@ FireRule(const Rule *rule, Datum rows, uint64 n, TimestampTz as_of, TimestampTz 
 		note_failure(rule, rows, at, error);
 }
 
-/* ---- the trigger ----------------------------------------------------------------------------------- */
+/* ---- the trigger -------------------------------------------------------------------- */
 
 typedef struct WatchState
 {
@@ -364,7 +367,7 @@ watch_rows(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* ---- the tick ------------------------------------------------------------------------------------------ */
+/* ---- the tick ----------------------------------------------------------------------- */
 
 /* Days that are caught up with at least, for dates that are entered late */
 #define DATE_GRACE	"7"
@@ -412,7 +415,8 @@ tick_segment(TickState *tick, const RuleEvent *event)
 								tick->at, tick->zone, &changed, &tick->n);
 	}
 	AddArg(&args, LeadflowType("leadset"), now);
-	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1 AND (seen IS NULL OR seen OPERATOR(leadflow.<>) $2)", &args);
+	SpiRun("UPDATE leadflow.rule SET seen = $2 WHERE rule_id = $1"
+		   " AND (seen IS NULL OR seen OPERATOR(leadflow.<>) $2)", &args);
 }
 
 /* Looked for when a day begins, and every hour for what is entered late. */
@@ -433,7 +437,8 @@ tick_date(TickState *tick, const RuleEvent *event)
 			   &args) == 0)
 		return;
 	AddArg(&since, DATEOID, SpiDatum(1, 1, &isnull));
-	tick->rows = NoteCauses(tick->rule, event, DateCausesSql(event), tick->at, tick->zone, &since, &tick->n);
+	tick->rows = NoteCauses(tick->rule, event, DateCausesSql(event), tick->at, tick->zone, &since,
+							&tick->n);
 	SpiRun("UPDATE leadflow.rule SET done_through = greatest(done_through, $2) WHERE rule_id = $1", &args);
 }
 
@@ -491,7 +496,8 @@ run_rule(PG_FUNCTION_ARGS)
 	PinSetting("client_min_messages", "warning");
 	AddBigintArg(&args, PG_GETARG_INT64(0));
 	AddTimeArg(&args, tick.at);
-	if (SpiRun("SELECT enabled FROM leadflow.rule WHERE rule_id = $1 FOR NO KEY UPDATE SKIP LOCKED", &args) == 0)
+	if (SpiRun("SELECT enabled FROM leadflow.rule WHERE rule_id = $1"
+			   " FOR NO KEY UPDATE SKIP LOCKED", &args) == 0)
 	{
 		LeaveAsOwner(frame);
 		PG_RETURN_INT64(0);

@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(note_changes);
 /* The tables that can be followed; the key of each is lead_id with its name and _id. */
 static const char *const followed[] = {"lead", "application", "activity", "deal", "task", "member"};
 
-/* ---- tokens ----------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------------------- */
 
 /* What a token begins with: transaction ids mean nothing in another database. */
 static char *
@@ -82,7 +82,7 @@ change_token(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(token));
 }
 
-/* ---- following ---------------------------------------------------------------------------- */
+/* ---- following ---------------------------------------------------------------------- */
 
 static const char *
 followed_table(const char *name)
@@ -198,7 +198,7 @@ note_changes(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------- */
 
 /* The record as it is now; null when it is gone. */
 static char *
@@ -254,8 +254,8 @@ prune_changes(PG_FUNCTION_ARGS)
 
 	AddTextArg(&args, token_prefix());
 	SpiRun("WITH gone AS (DELETE FROM leadflow.record_change AS c"
-		   "  WHERE c.changed_at < now() - (SELECT s.value::interval FROM leadflow.setting AS s"
-		   "   WHERE s.name = 'keep_changes') RETURNING c.xid),"
+		   "  WHERE c.changed_at < now() - coalesce((SELECT s.value::interval FROM leadflow.setting AS s"
+		   "   WHERE s.name = 'keep_changes'), interval '30 days') RETURNING c.xid),"
 		   " noted AS (INSERT INTO leadflow.setting AS s (name, value)"
 		   "  SELECT 'changes_pruned', $1 || greatest(max(xid), (SELECT substr(s.value, length($1) + 1)::xid8"
 		   "   FROM leadflow.setting AS s WHERE s.name = 'changes_pruned' AND starts_with(s.value, $1)))::text"

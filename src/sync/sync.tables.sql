@@ -21,5 +21,3 @@ COMMENT ON COLUMN leadflow.record_change.changed_by IS 'role that did it (変更
 
 CREATE INDEX IF NOT EXISTS record_change_xid ON leadflow.record_change (xid);
 CREATE INDEX IF NOT EXISTS record_change_changed_at ON leadflow.record_change (changed_at);
-
-INSERT INTO leadflow.setting (name, value) VALUES ('keep_changes', '30 days') ON CONFLICT (name) DO NOTHING;

@@ -101,7 +101,7 @@ find_entity(const char *name)
 			 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
 }
 
-/* ---- the table --------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------- */
 
 /*
  * What can be set of the table. What a record does not say is left alone: a
@@ -142,7 +142,7 @@ read_columns(Sync *sync)
 	(void) CurrentForm(FindEntity(sync->entity->name), &sync->form_version);
 }
 
-/* ---- finding and judging ------------------------------------------------------------------- */
+/* ---- finding and judging ------------------------------------------------------------ */
 
 /* The lead that a lead was merged into, at the end; or itself */
 #define SURVIVOR(alias) \
@@ -180,7 +180,7 @@ read_columns(Sync *sync)
 /* Of an unusual record, an outcome and a reason, parted by a colon */
 #define VERDICT \
 	"CASE WHEN f.doc IS NULL THEN 'error:it is no JSON object'" \
-	" WHEN coalesce(f.external_id, '') = '' THEN 'error:it has no external_id'" \
+	" WHEN btrim(coalesce(f.external_id, '')) = '' THEN 'error:it has no external_id'" \
 	" WHEN f.repeated THEN 'skipped:a later record of the call has the same external_id'" \
 	" WHEN f.doc ? 'updated_at' AND f.updated_at IS NULL" \
 	"  THEN format('error:\"%%s\" in updated_at is no time such as 2026-06-01T10:00:00+09:00', f.doc ->> 'updated_at')" \
@@ -197,6 +197,8 @@ read_columns(Sync *sync)
 	" WHEN NOT %4$s AND f.doc ?| '{lead,lead_id}' THEN 'error:a lead is known by its external_id alone'" \
 	" WHEN f.doc ? 'rep' AND f.rep_id IS NULL THEN format('error:rep \"%%s\" does not exist', f.doc ->> 'rep')" \
 	" WHEN f.doc ? 'list' AND f.list_id IS NULL THEN format('error:list \"%%s\" does not exist', f.doc ->> 'list')" \
+	" WHEN '%2$s' = 'deal' AND f.record_ids IS NULL AND NOT f.doc ?& '{name,stage}'" \
+	"  THEN 'error:a new deal needs a name and a stage'" \
 	" WHEN '%2$s' = 'deal' AND NOT EXISTS (SELECT FROM leadflow.deal_stage AS s" \
 	"  WHERE s.name = coalesce(f.doc ->> 'stage', s.name))" \
 	"  THEN format('error:deal stage \"%%s\" does not exist', f.doc ->> 'stage')" \
@@ -258,7 +260,7 @@ judge(Sync *sync, Datum records)
 	MemoryContextSwitchTo(work);
 }
 
-/* ---- taking in ---------------------------------------------------------------------------------- */
+/* ---- taking in ---------------------------------------------------------------------- */
 
 static Datum
 array_of(Datum *values, bool *nulls, int n, Oid type)

@@ -200,7 +200,7 @@ BEGIN
 END
 \$\$;
 CREATE TABLE tried AS
-SELECT bytes, t.* FROM (SELECT broken(build(random_ids())::bytea) AS bytes FROM generate_series(1, 10 * $rounds) AS i) AS v, tried(bytes) AS t;
+SELECT bytes, t.* FROM (SELECT broken(build(random_ids())::bytea) AS bytes FROM generate_series(1, 4 * $rounds) AS i) AS v, tried(bytes) AS t;
 SELECT outcome, left(bytes::text, 1000) FROM tried WHERE outcome NOT IN ('read', 'refused') LIMIT 3;
 SELECT 'few are ' || o FROM unnest('{read,refused}'::text[]) AS o WHERE (SELECT count(*) FROM tried WHERE outcome = o) < $rounds / 10;
 SQL

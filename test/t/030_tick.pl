@@ -157,10 +157,11 @@ sql("DROP TRIGGER wait ON leadflow.refresh_run");
 
 # ---- reminders -------------------------------------------------------------------------
 
-sql("UPDATE leadflow.schedule SET enabled = (kind = 'due_tomorrow'), created_at = '2000-01-01', done_through = '-infinity';
+sql("UPDATE leadflow.schedule SET enabled = (kind = 'due_tomorrow'), created_at = '2000-01-01';
+	UPDATE leadflow.list SET created_at = '2000-01-01';
 	UPDATE leadflow.member SET due_on = '2100-01-02' WHERE lead_id = 1");
 my ($rc, $out, $err) = $node->psql('postgres', "LISTEN leadflow; CALL leadflow.run_due('2100-01-01 09:00');\nSELECT 1;");
-my @payloads = $out =~ /notification "leadflow" with payload "(.*)" received/g;
+my @payloads = $out =~ /notification "leadflow" with payload "(.*"reminder".*)" received/g;
 is(scalar @payloads, 1, 'a reminder is announced once');
 like($payloads[0], qr/"members": 3.*"reminder": "対応期限通知"/, 'with how many it is about');
 ($rc, $out, $err) = $node->psql('postgres', "LISTEN leadflow; CALL leadflow.run_due('2100-01-01 09:05');\nSELECT 1;");

@@ -33,11 +33,14 @@ is(sql("SELECT count(*) FROM leadflow.check_segment('visits')"), 1, 'check_segme
 is(sql("SELECT last_outcome FROM leadflow.schedule_status WHERE list = 'some'"), '2 added, 0 removed, 0 kept', 'schedule_status');
 is(sql("SELECT count(*) FROM leadflow.due_lists(now())"), 4, 'due_lists');
 
+is(sql("SELECT outcome FROM leadflow.preview_mail('初回のご挨拶', 1, 'some')"), 'no_address', 'preview_mail');
+
 my ($rc, $out, $err) = $standby->psql('postgres', 'CALL leadflow.run_due()');
 is("$rc$out$err", '0', 'the tick does nothing, quietly');
 
 for my $call ("refresh_list('some')", "refresh_list('some', dry_run => true)", "add_to_list('some', '{3}'::leadflow.leadset)",
-	"remove_from_list('some', '{1}'::leadflow.leadset)", "close_list('some')", "create_list('new')", "save_segment('new', 'everyone')")
+	"remove_from_list('some', '{1}'::leadflow.leadset)", "close_list('some')", "create_list('new')", "save_segment('new', 'everyone')",
+	"queue_mail('some', '初回のご挨拶')", "claim_notifications()", "ack('{1}')", "save_template('new', 'a', 'b')")
 {
 	($rc, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT leadflow.$call");
 	like($err, qr/ERROR:  25006: cannot (execute|acquire)/, $call);
