@@ -9,6 +9,7 @@
 #include "fmgr.h"
 #include "list/list.h"
 #include "rollup/rollup.h"
+#include "rule/rule.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -21,5 +22,6 @@ _PG_init(void)
 	RollupInit();
 	ListInit();
 	FollowupInit();
+	RuleInit();
 	MarkGUCPrefixReserved("leadflow");
 }
