@@ -168,10 +168,13 @@ UPDATE leadflow.list SET max_members = NULL;
 SELECT leadflow.run_rule(:id, now() + interval '15 minutes'), leadflow.run_rule(:id, now() + interval '1 day');
 SELECT pg_temp.log() LIMIT 3;
 SELECT title, count(*) FROM leadflow.task GROUP BY title ORDER BY title;
--- rules that cause each other have an end, and nothing of it stays
+-- rules that cause each other have an end, and nothing of it stays; who wants no warnings gets none
 SELECT leadflow.create_rule('入', '{"enters": "営業"}', '[{"remove_from_list": "営業", "hold_for": "0"}]') > 0, leadflow.create_rule('出', '{"leaves": "営業"}', '[{"add_to_list": "営業"}]') > 0;
 SELECT leadflow.add_to_list('営業', '{5}'::leadflow.leadset);
 SELECT pg_temp.log() OFFSET 6;
+SET LOCAL client_min_messages = error;
+SELECT leadflow.add_to_list('営業', '{4}'::leadflow.leadset);
+SET LOCAL client_min_messages = notice;
 SELECT left_at IS NULL, count(*) FROM leadflow.member WHERE lead_id = 5 GROUP BY 1;
 -- a column that is gone stops no one from working
 ALTER TABLE leadflow.lead ADD COLUMN grade text;
@@ -236,6 +239,8 @@ SELECT leadflow.create_rule('r', '{"deal": "loss"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"date": "deal.name"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"date": "member.due_in"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"date": "deal.opened_at", "days": "7"}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"date": "deal.opened_at", "days": 1.5}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"date": "deal.opened_at", "days": -36526}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '{"mail": "お礼"}');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '["mail"]');
@@ -251,6 +256,7 @@ SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"set": {"nurturin
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"set": 1}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"create_task": "x", "due": 1}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"open_deal": "x", "stage": "提安"}]');
+SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"open_deal": "x", "close_in": 36526}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"notify": "田仲"}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"notify": "rep", "template": "お礼", "subject": "x"}]');
 SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"mail": "お礼"}]', 'visits(pages > 1)');

@@ -28,6 +28,9 @@ extern void RuleInit(void);
 /* How many rules may cause each other, one after the other */
 #define RULE_MAX_DEPTH	8
 
+/* How many days a rule counts from a date: a hundred years */
+#define MAX_RULE_DAYS	36525
+
 typedef enum RuleEventKind
 {
 	EVENT_FIELD,				/* a field of a record becomes a value, or another */

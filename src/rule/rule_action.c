@@ -578,6 +578,8 @@ perform_mail(const RuleAction *action, Firing *firing)
 
 /* ---- reading and doing -------------------------------------------------------------- */
 
+#define DAYS	" min -" CppAsString2(MAX_RULE_DAYS) " max " CppAsString2(MAX_RULE_DAYS)
+
 static const ActionKind kinds[] = {
 	{"add_to_list", "add_to_list text required; reason text", check_list, perform_add},
 	{"remove_from_list", "remove_from_list text required; reason text; hold_for text",
@@ -587,12 +589,12 @@ static const ActionKind kinds[] = {
 	" list text; reps multiselect",
 	check_distribute, perform_distribute},
 	{"set", NULL, check_set, perform_set},
-	{"create_task", "create_task text required; due_in integer; rep text; note textarea",
+	{"create_task", "create_task text required; due_in integer" DAYS "; rep text; note textarea",
 	check_outcome, perform_task},
 	{"open_deal", "open_deal text required; stage text; amount number min 0; rep text;"
-	" close_in integer; note textarea",
+	" close_in integer" DAYS "; note textarea",
 	check_outcome, perform_deal},
-	{"notify", "notify text required; template text; subject text; body textarea; channel text",
+	{"notify", "notify text required; template text; subject text; body textarea; channel text max_length 100",
 	check_notify, perform_notify},
 	{"mail", "mail text required", check_mail, perform_mail}
 };

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
@@ -444,12 +446,17 @@ read_date_event(RuleEvent *event, Jsonb *json)
 
 	if (days != NULL)
 	{
-		if (days->type != jbvNumeric)
+		double		number = days->type != jbvNumeric ? 0.5 :
+			DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+											   NumericGetDatum(days->val.numeric)));
+
+		if (number != rint(number) || fabs(number) > MAX_RULE_DAYS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("\"days\" of the event must be an integer, not %s", json_of(days)),
+					 errmsg("\"days\" of the event must be an integer of at most %d, not %s", MAX_RULE_DAYS,
+							json_of(days)),
 					 errhint("-7 is 7 days before, 7 is 7 days after.")));
-		event->days = DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(days->val.numeric)));
+		event->days = (int) number;
 	}
 	if (strncmp(path, "member.", 7) == 0)
 	{

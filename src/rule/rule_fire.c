@@ -15,6 +15,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -96,6 +97,14 @@ NoteRuleError(const Rule *rule, const ErrorData *error)
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("Define it anew with leadflow.create_rule(..., replace => true), or disable it: UPDATE leadflow.rule SET enabled = false WHERE rule_id = " INT64_FORMAT ";",
 						 rule->rule_id)));
+}
+
+/* What the verbs say is for who calls them; what went wrong, for everybody. */
+static void
+pin_messages(void)
+{
+	if (client_min_messages < WARNING)
+		PinSetting("client_min_messages", "warning");
 }
 
 /* ---- causes ------------------------------------------------------------------------- */
@@ -345,7 +354,7 @@ watch_rows(PG_FUNCTION_ARGS)
 	(void) RequireTrigger(fcinfo, table);
 	watch.source = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? CAUSES_INSERTED : CAUSES_UPDATED;
 	frame = EnterAsOwner();
-	PinSetting("client_min_messages", "warning");
+	pin_messages();
 	rules = LoadRules(table, 0);
 	if (rules != NIL)
 	{
@@ -516,7 +525,7 @@ run_rule(PG_FUNCTION_ARGS)
 	bool		enabled;
 	bool		isnull;
 
-	PinSetting("client_min_messages", "warning");
+	pin_messages();
 	AddBigintArg(&args, PG_GETARG_INT64(0));
 	AddTimeArg(&args, tick.at);
 	if (SpiRun("SELECT enabled FROM leadflow.rule WHERE rule_id = $1"

@@ -5,10 +5,12 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use Test::More;
+use Time::HiRes 'sleep';
 
-our @EXPORT = qw(has_pg_cron node database seed);
+our @EXPORT = qw(has_pg_cron node database seed tick_twice);
 
 # Whether the PostgreSQL under test has pg_cron to preload.
 sub has_pg_cron
@@ -48,6 +50,36 @@ sub seed
     srand($seed);
     diag("SEED=$seed $0");
     return $seed;
+}
+
+# Two ticks at once; with a pause, one of them is killed that many seconds after they began, and
+# the server with it. True if so.
+sub tick_twice
+{
+    my ($node, $database, $at, $pause) = @_;
+    my $checkpointer = $node->safe_psql($database, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+    my (@pids, @runs);
+    foreach (1, 2)
+    {
+        my ($in, $out, $err) = ("SELECT pg_backend_pid();\n", '', '');
+        my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr($database) ], \$in, \$out, \$err, IPC::Run::timeout(60));
+        $run->pump until $out =~ /\n/;
+        push @pids, $out =~ /(\d+)/;
+        push @runs, [ $run, \$in ];
+    }
+    foreach my $run (@runs)
+    {
+        ${ $run->[1] } = "CALL leadflow.run_due('$at');\n";
+        $run->[0]->pump_nb while length ${ $run->[1] };
+    }
+    sleep $pause if defined $pause;
+    my $killed = defined $pause && kill 'KILL', $pids[ int rand 2 ];
+    $_->[0]->finish foreach @runs;
+
+    # a server that comes back has a new one
+    !$killed || $node->poll_query_until($database, "SELECT pid <> $checkpointer FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+        or die 'the server does not come back';
+    return $killed;
 }
 
 1;

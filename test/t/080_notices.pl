@@ -7,7 +7,6 @@ use warnings;
 use IPC::Run;
 use LeadflowTest;
 use Test::More;
-use Time::HiRes 'sleep';
 
 my $calm = node('calm');
 my $shaken = node('shaken', restart_after_crash => 'on');
@@ -110,33 +109,8 @@ foreach my $n (0 .. $#ticks)
 {
     my $shaking = $kills < 5 && rand() < 0.3;
     $shaken->safe_psql('week', work($n));
-    while (1)
-    {
-        my (@pids, @runs);
-        my $checkpointer = $shaken->safe_psql('week', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
-        foreach my $i (0, 1)
-        {
-            my ($in, $out, $err) = ("SELECT pg_backend_pid();\n", '', '');
-            my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $shaken->connstr('week') ], \$in, \$out, \$err, IPC::Run::timeout(60));
-            $run->pump until $out =~ /\n/;
-            push @pids, $out =~ /(\d+)/;
-            push @runs, [ $run, \$in ];
-        }
-        foreach my $run (@runs)
-        {
-            ${ $run->[1] } = "CALL leadflow.run_due('$ticks[$n]');\n";
-            $run->[0]->pump_nb while length ${ $run->[1] };
-        }
-        sleep rand(0.15) if $shaking;
-        my $killed = $shaking && kill 'KILL', $pids[ int rand 2 ];
-        $_->[0]->finish foreach @runs;
-        $kills++ if $killed;
-        $shaking = 0;
-        last unless $killed;
-        # a server that comes back has a new one
-        $shaken->poll_query_until('week', "SELECT pid <> $checkpointer FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
-            or die 'the server does not come back';
-    }
+    $kills++ if $shaking && tick_twice($shaken, 'week', $ticks[$n], rand(0.15));
+    tick_twice($shaken, 'week', $ticks[$n]);
 }
 is($shaken->safe_psql('week', $written), $expected, "$kills kills and two ticks at once change nothing");
 cmp_ok($kills, '>', 0, 'there were kills');
