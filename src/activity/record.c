@@ -289,6 +289,7 @@ read_record(Recording *recording, Record *record, JsonbContainer *object, int po
 	JsonbParseState *state = NULL;
 	JsonbValue	key;
 	JsonbValue	value;
+	List	   *seen = NIL;
 	bool		has_day = false;
 
 	record->rep_id = recording->own_rep;
@@ -309,6 +310,12 @@ read_record(Recording *recording, Record *record, JsonbContainer *object, int po
 		field = find_field(recording->form, name);
 		if (field != NULL)
 		{
+			if (list_member_ptr(seen, field))
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("\"%s\" of activity %d is given twice", field->name, position),
+						 errhint("Give it once, by its name or by its label \"%s\".", field->label)));
+			seen = lappend(seen, field);
 			has_day |= strcmp(field->name, "acted_on") == 0;
 			key.val.string.val = field->name;
 			key.val.string.len = strlen(field->name);
@@ -655,13 +662,15 @@ record_activities(PG_FUNCTION_ARGS)
 		"SELECT name FROM leadflow.list ORDER BY name"},
 	};
 
-	if (PG_ARGISNULL(0) || !JB_ROOT_IS_ARRAY(PG_GETARG_JSONB_P(0)) ||
-		JB_ROOT_IS_SCALAR(PG_GETARG_JSONB_P(0)))
+	InitMaterializedSRF(fcinfo, 0);
+	/* what a query without rows aggregates to */
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	if (!JB_ROOT_IS_ARRAY(PG_GETARG_JSONB_P(0)) || JB_ROOT_IS_SCALAR(PG_GETARG_JSONB_P(0)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("activities must be a JSON array"),
 				 errhint("Those of a query: SELECT * FROM leadflow.record_activities((SELECT jsonb_agg(q) FROM (SELECT lead_id, acted_on, result FROM ...) AS q));")));
-	InitMaterializedSRF(fcinfo, 0);
 
 	outer = CollectEffects(&recording.log);
 	PG_TRY();
