@@ -181,16 +181,16 @@ AccessPrivileges(const AccessTable *table, AccessKind kind)
 	"rep", "saved_segment", "setting", "source", NULL};
 
 	/* what is written there by the tick may speak of other leads, in errors above all */
-	static const char *const kept_from_sales[] = {"rule_log", NULL};
+	static const char *const kept_from_sales[] = {"rule_log", "schedule_status", NULL};
 	const SalesRule *rule = sales_rule(table);
 	StringInfoData privileges;
 	char	   *seen;
 
 	if (kind == ACCESS_MARKETING)
 		return marketing_privileges(table);
-	if (kind == ACCESS_SALES && !table->is_view &&
+	if (kind == ACCESS_SALES &&
 		(is_one_of(table->name, kept_from_sales) ||
-		 !(table->of_leads || is_one_of(table->name, needed))))
+		 !(table->is_view || table->of_leads || is_one_of(table->name, needed))))
 		return NULL;
 
 	initStringInfo(&privileges);
