@@ -152,6 +152,8 @@ SELECT c.command, public.refused(c.command)
     ('INSERT INTO leadflow.deal (lead_id, rep_id, name, stage) VALUES (6, 1, ''x'', ''提案'')'),
     -- in the name of others, on lists he does not see
     ('INSERT INTO leadflow.activity (lead_id, rep_id, fields) VALUES (3, 2, ''{"acted_on": "2030-01-07"}'')'),
+    ('SELECT leadflow.record_activity(3, kind => ''電話'', rep => ''佐藤'')'),
+    ('SELECT leadflow.record_activities(''[{"lead_id": 3, "rep_id": 1}, {"lead_id": 3, "rep_id": 2}]'')'),
     ('INSERT INTO leadflow.deal (lead_id, rep_id, name, stage) VALUES (3, 2, ''x'', ''提案'')'),
     ('INSERT INTO leadflow.activity (lead_id, list_id, rep_id, fields) VALUES (3, 999, 1, ''{"acted_on": "2030-01-07"}'')'),
     ('SELECT lead_id FROM leadflow.next_lead(''east'', ''佐藤'')'),

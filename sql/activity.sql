@@ -161,3 +161,10 @@ SELECT count(*) FROM leadflow.member WHERE left_at IS NULL AND state = 'not_star
 UPDATE leadflow.activity SET fields = fields || '{"result": "商談化"}';
 SELECT left_reason FROM leadflow.member ORDER BY member_id;
 ROLLBACK;
+-- of several reps of one role, who is active records
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+INSERT INTO leadflow.rep (rep_id, name, db_role, active) VALUES (1001, '退職', current_user, false), (1002, '現役', current_user, true);
+SELECT activity_id IS NOT NULL FROM leadflow.record_activity(1, kind => '電話');
+SELECT rep_id FROM leadflow.activity;
+ROLLBACK;

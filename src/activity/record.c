@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "activity/activity.h"
 #include "activity/outcome.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "form/form.h"
 #include "funcapi.h"
@@ -17,6 +18,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "zone.h"
 
 PG_FUNCTION_INFO_V1(record_activities);
@@ -427,6 +430,37 @@ require_leads(Datum leads)
 				 errdetail("These ids are not in leadflow.lead.")));
 }
 
+/* Sales records what it did itself; the policy would only say that a row violates it. */
+static void
+require_own(const Recording *recording)
+{
+	Oid			activity = get_relname_relid("activity", get_namespace_oid("leadflow", false));
+	SpiArgs		args = {0};
+	Datum	   *reps;
+	bool	   *nulls;
+
+	if (check_enable_rls(activity, InvalidOid, true) != RLS_ENABLED ||
+		!HasPolicy(activity, "sales_insert") || HasPolicy(activity, "marketing"))
+		return;
+	reps = palloc(recording->n * sizeof(Datum));
+	nulls = palloc(recording->n * sizeof(bool));
+	for (int i = 0; i < recording->n; i++)
+	{
+		reps[i] = Int64GetDatum(recording->records[i].rep_id);
+		nulls[i] = recording->records[i].rep_id == 0;
+	}
+	AddArg(&args, INT8ARRAYOID, array_of(reps, nulls, recording->n, INT8OID));
+	if (SpiRun("SELECT u.n, u.rep_id FROM unnest($1) WITH ORDINALITY AS u (rep_id, n)"
+			   " WHERE u.rep_id <> ALL (leadflow.my_reps()) ORDER BY u.n LIMIT 1", &args) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("activities can be recorded in one's own name only"),
+				 errdetail("Activity " INT64_FORMAT " is of rep " INT64_FORMAT ", which is no active rep of role \"%s\".",
+						   SpiBigint(1, 1), SpiBigint(1, 2),
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Leave \"rep\" out to record it as yourself.")));
+}
+
 /* ---- recording ------------------------------------------------------------------------ */
 
 static void
@@ -560,11 +594,13 @@ record_body(FunctionCallInfo fcinfo, void *state)
 	recording->form = FormParse(SpiText(1, 1));
 	recording->zone = ResolveZone(NULL);
 	AddTextArg(&args, GetUserNameFromId(GetUserId(), false));
-	if (SpiRun("SELECT rep_id FROM leadflow.rep WHERE db_role = $1 ORDER BY rep_id LIMIT 1", &args) > 0)
+	if (SpiRun("SELECT rep_id FROM leadflow.rep WHERE db_role = $1"
+			   " ORDER BY active DESC, rep_id LIMIT 1", &args) > 0)
 		recording->own_rep = SpiBigint(1, 1);
 
 	read_records(recording, array);
 	require_conforming(recording);
+	require_own(recording);
 	if (recording->n > 0)
 	{
 		insert_records(recording);
