@@ -104,6 +104,12 @@ SET LOCAL ROLE regress_rep;
 SELECT rank, urgency, lead_id, company, name, phone, state, talk_script FROM leadflow.my_members ORDER BY rank, due_on, lead_id;
 SELECT last_visit_at, last_applied_at, last_campaign, last_acted_on, last_kind, last_result, last_content FROM leadflow.my_members WHERE lead_id = 1;
 RESET ROLE;
+-- who is to be contacted on a later day has the time until then, as for next_lead()
+SAVEPOINT later;
+UPDATE leadflow.member SET next_contact_on = current_date + 10 WHERE rep_id = 101;
+SET LOCAL ROLE regress_rep;
+SELECT DISTINCT rank, urgency FROM leadflow.my_members;
+ROLLBACK TO later;
 SELECT count(*) AS not_a_rep FROM leadflow.my_members;
 SELECT list, status, rep, total, not_started, in_progress, done, effective_calls, overdue FROM leadflow.list_progress WHERE list = 'calls' ORDER BY rep;
 SELECT lead_id, at, kind, what, list, rep, regexp_replace(detail, '^' || current_user || '$', 'me') AS detail FROM leadflow.lead_timeline WHERE lead_id IN (1, 7) ORDER BY lead_id, at, kind, what, detail;
