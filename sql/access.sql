@@ -227,3 +227,25 @@ SELECT c.command, public.refused(c.command)
     ('CALL leadflow.install()'),
     ('CALL leadflow.run_due()')) AS c (command);
 RESET ROLE;
+
+-- a view that is granted can be read
+CREATE FUNCTION public.unreadable() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    seen regclass;
+BEGIN
+    FOR seen IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'leadflow'::regnamespace AND c.relkind = 'v' AND has_table_privilege(c.oid, 'SELECT') ORDER BY c.relname LOOP
+        BEGIN
+            EXECUTE format('SELECT * FROM %s', seen);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RETURN NEXT concat_ws(': ', seen, SQLERRM);
+        END;
+    END LOOP;
+END $$;
+SET ROLE regress_tanaka;
+SELECT public.unreadable();
+SET ROLE regress_analyst;
+SELECT public.unreadable();
+SET ROLE regress_marketing;
+SELECT public.unreadable();
+RESET ROLE;
+DROP FUNCTION public.unreadable();

@@ -180,8 +180,9 @@ AccessPrivileges(const AccessTable *table, AccessKind kind)
 	static const char *const needed[] = {"campaign", "deal_stage", "form_version", "list", "mailing",
 	"rep", "saved_segment", "setting", "source", NULL};
 
-	/* what is written there by the tick may speak of other leads, in errors above all */
-	static const char *const kept_from_sales[] = {"rule_log", "schedule_status", NULL};
+	/* what is written there by the tick may speak of other leads, in errors above all; and views of such */
+	static const char *const kept_from_sales[] = {"refresh_history", "rollup_progress", "rollup_size", "rule_log",
+	"schedule_status", NULL};
 	const SalesRule *rule = sales_rule(table);
 	StringInfoData privileges;
 	char	   *seen;
