@@ -201,6 +201,18 @@ ShownLiteral(const char *text)
 	return shown(text, strlen(text));
 }
 
+/* Does a text begin with a quote that a word processor or an IME makes? */
+static bool
+is_fancy_quote(const char *text)
+{
+	static const char *const quotes[] = {"“", "”", "‘", "’", "「", "」", "『", "』", "＂", "＇"};
+
+	for (size_t i = 0; i < lengthof(quotes); i++)
+		if (strncmp(text, quotes[i], strlen(quotes[i])) == 0)
+			return true;
+	return false;
+}
+
 void
 LexerError(const Lexer *lexer, int location, int length, const char *problem)
 {
@@ -214,7 +226,7 @@ LexerError(const Lexer *lexer, int location, int length, const char *problem)
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
 			 errmsg("invalid input syntax for %s: \"%s\"", lexer->what,
-					ShownLiteral(lexer->text)),
+					ShownLiteral(lexer->given)),
 			 location == text_length ?
 			 errdetail("Unexpected end of input at character %d%s%s.",
 					   CharacterPosition(lexer->text, location),
@@ -222,7 +234,9 @@ LexerError(const Lexer *lexer, int location, int length, const char *problem)
 			 errdetail("Syntax error at or near \"%s\" at character %d%s%s.",
 					   shown(lexer->text + location, length),
 					   CharacterPosition(lexer->text, location),
-					   problem ? ": " : "", problem ? problem : "")));
+					   problem ? ": " : "", problem ? problem : ""),
+			 is_fancy_quote(lexer->text + location) ?
+			 errhint("Quotes are the straight ones: \" around names and labels, ' around texts.") : 0));
 }
 
 void
