@@ -15,14 +15,14 @@ CREATE TABLE public.needle (lead_id bigint, t text, v varchar(4), c char(4), e p
 SELECT leadflow.register_source('needle', 'public.needle', lookups => '{"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name"}}');
 INSERT INTO leadflow.rep (rep_id, name) VALUES (901, '田中'), (902, 'it''s');
 INSERT INTO leadflow.lead (lead_id, email, company, rep_id, created_at, deleted_at)
-SELECT i, 'lead' || i || '@x.jp', (ARRAY['a', 'A', 'it''s', E'back\\slash', '$4', '', NULL])[1 + i % 7], nullif(900 + i % 3, 900), '2026-01-01', CASE WHEN i % 50 = 0 THEN now() END FROM generate_series(1, 1000) AS i;
+SELECT i, 'lead' || i || '@x.jp', (ARRAY['a', 'A', 'it''s', E'back\\slash', '$4', '', NULL])[1 + i % 7], nullif(900 + i % 3, 900), '2026-01-01', CASE WHEN i % 50 = 0 THEN now() END FROM generate_series(1, 200) AS i;
 INSERT INTO public.needle SELECT i, (ARRAY['a', 'A', 'a ', 'it''s', '1', '2026-01-01', 'true', NULL])[1 + i % 8], (ARRAY['a', 'A', 'a ', '1'])[1 + i % 4], (ARRAY['a', 'A', '1', NULL])[1 + i % 4], (ARRAY['sad', 'ok', NULL])[1 + i % 3]::public.needle_mood,
-    (ARRAY['a', 'A', 'sad'])[1 + i % 3], date '2026-01-01' + i % 4, i % 4, i % 2 = 0, 901 + i % 3, (ARRAY['a', 'A'])[1 + i % 2] FROM generate_series(1, 1000) AS i;
+    (ARRAY['a', 'A', 'sad'])[1 + i % 3], date '2026-01-01' + i % 4, i % 4, i % 2 = 0, 901 + i % 3, (ARRAY['a', 'A'])[1 + i % 2] FROM generate_series(1, 200) AS i;
 CREATE INDEX ON public.needle (lead_id);
 ANALYZE leadflow.lead, public.needle;
 
 -- What is wrong about segments of a shape, each asked for often enough to have a plan: an
--- error, or leads other than those the plain query gives and those of all together.
+-- error, or leads other than those the plain query gives.
 CREATE FUNCTION pg_temp.wrong(shape text, texts text[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     said text := '';
@@ -31,19 +31,19 @@ DECLARE
     plain leadflow.leadset;
     found leadflow.leadset;
 BEGIN
-    FOR round IN 1 .. 3 LOOP
+    FOR round IN 1 .. 2 LOOP
         FOREACH text IN ARRAY texts LOOP
             BEGIN
                 segment := replace(shape, '%', '''' || replace(text, '''', '''''') || '''')::leadflow.segment;
                 EXECUTE format('SELECT leadflow.leadset_agg(lead_id) FROM (%s) AS s', leadflow.to_sql(segment)) INTO plain USING timestamptz '2026-06-10', 'Asia/Tokyo';
                 found := leadflow.evaluate(segment, '2026-06-10');
-                IF found OPERATOR(leadflow.<>) plain OR found OPERATOR(leadflow.<>) (SELECT leads FROM leadflow.evaluate_all(ARRAY[segment], '2026-06-10')) THEN
+                IF found OPERATOR(leadflow.<>) plain THEN
                     said := said || format('%s: %s, not %s; ', segment, found, plain);
-                ELSIF round = 3 THEN
+                ELSIF round = 2 THEN
                     said := said || leadflow.cardinality(found) || ' ';
                 END IF;
             EXCEPTION WHEN OTHERS THEN
-                IF round = 3 THEN
+                IF round = 2 THEN
                     said := said || SQLSTATE || ' ';
                 END IF;
             END;
