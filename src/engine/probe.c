@@ -19,6 +19,7 @@
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "spi.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -74,6 +75,7 @@ typedef struct KeptProbe
 	bool		valid;			/* until an invalidation */
 	uint64		sources;		/* TableVersion() of them */
 	uint64		settings;
+	uint64		forms;
 	List	   *names;			/* of KeptName */
 	List	   *relations;		/* Oids */
 	bool		asks_again;		/* of a named set it is not known what it stands on */
@@ -374,9 +376,12 @@ make_probe(const Segment *segment, const Segment *shape)
 	kept->row_security = row_security;
 	kept->sources = TableVersion("source");
 	kept->settings = TableVersion("setting");
+	kept->forms = TableVersion("form_version");
 	for (size_t i = 0; i < lengthof(definition_tables); i++)
 		kept->relations = list_append_unique_oid(kept->relations,
 												 leadflow_table(definition_tables[i]));
+	/* forms are read as their owner: no policy hides one */
+	kept->relations = list_append_unique_oid(kept->relations, leadflow_table("form_version"));
 
 	/* in the connection's own memory: what binding takes is not needed later */
 	MemoryContextSwitchTo(caller);
@@ -404,13 +409,20 @@ make_probe(const Segment *segment, const Segment *shape)
 
 /* ---- keeping them ---------------------------------------------------------------- */
 
-/* Does a kept plan still mean what it meant, to the active snapshot? */
+/*
+ * Does a kept plan still mean what it meant, to the active snapshot? Its relations
+ * are locked as running it will: one that somebody is about to change is waited
+ * for here, where the segment can still be bound anew.
+ */
 static bool
 is_current(const KeptProbe *kept)
 {
 	ListCell   *lc;
 
-	if (TableVersion("source") != kept->sources || TableVersion("setting") != kept->settings)
+	foreach(lc, kept->relations)
+		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+	if (!kept->valid || TableVersion("source") != kept->sources ||
+		TableVersion("setting") != kept->settings || TableVersion("form_version") != kept->forms)
 		return false;
 	foreach(lc, kept->names)
 	{
@@ -419,7 +431,7 @@ is_current(const KeptProbe *kept)
 		if (RowVersion(name->table, name->name) != name->version)
 			return false;
 	}
-	/* opening the tables has brought what invalidations there were */
+	/* opening the tables may have brought invalidations, too */
 	return kept->valid;
 }
 

@@ -6,8 +6,8 @@
  * A kept plan stands on definitions and on relations.
  *
  * Definitions are rows of plain tables, whose changes nothing announces: the
- * sources, the saved segments and named sets it refers to, the time zone of the
- * installation. A probe therefore looks at the versions of their rows (see
+ * sources, the forms, the saved segments and named sets it refers to, the time zone
+ * of the installation. A probe therefore looks at the versions of their rows (see
  * version.h) in the snapshot it runs under; where they are other ones, also
  * because the snapshot is an older one, the segment is bound anew. Where
  * row-level security decides which of them the caller sees, nothing is kept.
