@@ -100,7 +100,8 @@ place(List *placed, List *lists, DueList *list)
 
 /*
  * A list is due when its cadence has come round since it was made or last done.
- * One whose run failed waits, longer after each attempt.
+ * One whose run failed waits, longer after each attempt; to a continuous one that
+ * stays the run which is due, where others go on to the next.
  */
 static List *
 find_due(TimestampTz at)
@@ -116,7 +117,10 @@ find_due(TimestampTz at)
 	AddTextArg(&args, ResolveZone(NULL));
 	rows = SpiRead("SELECT l.list_id, l.name, d.due_at, l.segment, coalesce(l.zone, $2)"
 				   " FROM leadflow.list AS l,"
-				   " LATERAL (SELECT leadflow.last_run(l.cadence, $1, coalesce(l.zone, $2))) AS d (due_at)"
+				   " LATERAL (SELECT coalesce(CASE WHEN l.cadence::text LIKE 'continuous%' THEN"
+				   "  (SELECT min(f.due_at) FROM leadflow.refresh_run AS f WHERE f.list_id = l.list_id"
+				   "   AND f.due_at > l.done_through AND f.error IS NOT NULL) END,"
+				   "  leadflow.last_run(l.cadence, $1, coalesce(l.zone, $2)))) AS d (due_at)"
 				   " WHERE l.status = 'open' AND l.segment IS NOT NULL"
 				   " AND d.due_at > greatest(l.created_at, l.done_through)"
 				   " AND NOT EXISTS (SELECT FROM leadflow.refresh_run AS r"

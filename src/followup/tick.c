@@ -94,7 +94,11 @@ tick_may_run(PG_FUNCTION_ARGS)
 
 /* ---- the run of one list ---------------------------------------------------------- */
 
-/* Note in the ledger that a run begins, whether for the first time or again. */
+/*
+ * Note in the ledger that a run begins, whether for the first time or again. Of
+ * the runs of a continuous list that one after the other change nothing, the
+ * ledger has the last.
+ */
 static int64
 begin_run(int64 list_id, TimestampTz due_at, TimestampTz at)
 {
@@ -103,6 +107,13 @@ begin_run(int64 list_id, TimestampTz due_at, TimestampTz at)
 	AddBigintArg(&args, list_id);
 	AddTimeArg(&args, due_at);
 	AddTimeArg(&args, at);
+	if (SpiRun("UPDATE leadflow.refresh_run AS r SET due_at = $2, as_of = $3, started = clock_timestamp(),"
+			   " finished = NULL, attempts = 1"
+			   " FROM leadflow.list AS l WHERE l.list_id = $1 AND l.cadence::text LIKE 'continuous%'"
+			   " AND r.run_id = (SELECT max(o.run_id) FROM leadflow.refresh_run AS o WHERE o.list_id = $1)"
+			   " AND r.due_at < $2 AND r.finished IS NOT NULL AND r.error IS NULL"
+			   " AND r.added = 0 AND r.removed = 0 RETURNING r.run_id", &args) > 0)
+		return SpiBigint(1, 1);
 	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, due_at, as_of, started)"
 		   " VALUES ($1, $2, $3, clock_timestamp())"
 		   " ON CONFLICT (list_id, due_at) DO UPDATE SET as_of = excluded.as_of,"
