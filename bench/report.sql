@@ -3,7 +3,7 @@
 -- counts. Ten stays and ten activities for each of the first 100k leads, over a year.
 
 SET client_min_messages = warning;
-SELECT setseed(0.42);
+SELECT setseed(0.42) \g /dev/null
 TRUNCATE leadflow.activity, leadflow.member, leadflow.deal, leadflow.task CASCADE;
 SELECT leadflow.create_list('リスト' || i) FROM generate_series(1, 10) AS i \g /dev/null
 
