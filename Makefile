@@ -7,7 +7,7 @@ MODULE_big = leadflow
 # The rooms, in the order in which one may call another: each is a folder of
 # src/ with its C, its SQL declarations (room.sql) and its tables and views
 # (*.tables.sql, created by leadflow.install()).
-ROOMS = leadset segment form cadence source engine lead list activity followup rule sync report handoff access
+ROOMS = leadset segment form cadence source engine rollup lead list activity followup rule sync report handoff access
 
 GENERATED = $(patsubst %.y,%.c,$(wildcard src/*/*.y)) $(patsubst %.l,%.c,$(wildcard src/*.l))
 OBJS = $(sort $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c) $(GENERATED)))

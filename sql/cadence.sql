@@ -6,7 +6,7 @@ RESET client_min_messages;
 SELECT input, input::leadflow.cadence AS cadence,
        input::leadflow.cadence::text::leadflow.cadence OPERATOR(leadflow.=) input::leadflow.cadence AS same
   FROM unnest(ARRAY[
-         'hourly', 'HOURLY From 2026-01-05',
+         'hourly', 'HOURLY From 2026-01-05', 'Continuous', 'continuous from 2026-01-05',
          'daily at 8:00', 'every day at 00:00', 'every 3 days at 23:59 from 2026-11-23',
          'weekly on monday at 07:00', 'Every 1 Week on Sun at 07:00',
          'every 2 weeks on thu,MON , Thursday at 7:00 from 2026-11-23',
@@ -31,7 +31,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT input, pg_temp.refused(input)
   FROM unnest(ARRAY[
-         '', 'sometimes', '毎週', 'hourly at 00:30', 'hourlyfrom 2026-01-01',
+         '', 'sometimes', '毎週', 'hourly at 00:30', 'hourlyfrom 2026-01-01', 'continuous at 07:00',
          'daily', 'daily at', 'daily at noon', 'daily at 7', 'daily at 7:5', 'daily at 07 : 00', 'daily at 07:00:00', 'daily at 24:00', 'daily at 23:60',
          'every', 'every 2 hours', 'every 0 days at 07:00', 'every 1001 days at 07:00', 'every 99999999999999999999 days at 07:00', 'every -1 days at 07:00',
          'weekly', 'weekly on', 'weekly on monday', 'weekly on mond at 07:00', 'weekly on mon, at 07:00', 'weekly on mon tue at 07:00', 'weekly on 月 at 07:00', 'ｗｅｅｋｌｙ　on　ｍｏｎ　at　７時',

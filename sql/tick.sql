@@ -100,6 +100,27 @@ SELECT pg_temp.tick('2099-01-13 11:59'), pg_temp.tick('2099-01-13 12:00');
 SELECT due_at, as_of, attempts, finished IS NOT NULL AS finished, error FROM leadflow.refresh_run;
 ROLLBACK;
 
+-- a continuous list is due at every tick; runs that change nothing leave one line
+BEGIN;
+DELETE FROM leadflow.list;
+INSERT INTO leadflow.rep (name, email) VALUES ('sato', 'sato@example.jp');
+INSERT INTO leadflow.lead (lead_id, created_at) SELECT n, '2000-01-01' FROM generate_series(1, 3) AS n;
+SELECT leadflow.create_list('now', 'visit(pages >= 15 and visited_at within 1 day)', 'continuous') > 0 AS made;
+UPDATE leadflow.list SET created_at = '2098-12-31';
+SELECT leadflow.create_rule('at once', '{"enters": "now"}', '[{"notify": "sato", "subject": "came in"}]') > 0 AS made;
+SELECT at, pg_temp.tick(at::timestamptz) FROM unnest(ARRAY['2099-01-01 00:00:30', '2099-01-01 00:00:59', '2099-01-01 00:01', '2099-01-01 00:05:02']) AS at;
+INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (2, '2099-01-01 00:07', 20);
+SELECT at, pg_temp.tick(at::timestamptz), pg_temp.members('now') FROM unnest(ARRAY['2099-01-01 00:06', '2099-01-01 00:10', '2099-01-01 00:15', '2099-01-01 00:20']) AS at;
+SELECT due_at, as_of, attempts, added, removed, kept FROM leadflow.refresh_run ORDER BY run_id;
+SELECT kind, subject, lead_id, due_at <= '2099-01-01 00:10' AS at_once FROM leadflow.notification WHERE subject = 'came in';
+-- one that fails is tried again as others are, on one line
+INSERT INTO leadflow.refresh_run (list_id, due_at, as_of, started, error, attempts)
+SELECT list_id, '2099-01-01 00:25', '2099-01-01 00:26', now(), 'failed', 4 FROM leadflow.list;
+SELECT at, (SELECT d.due_at FROM pg_temp.due(at::timestamptz) AS d) FROM unnest(ARRAY['2099-01-01 00:30', '2099-01-01 01:05', '2099-01-01 01:06']) AS at;
+SELECT at, pg_temp.tick(at::timestamptz) FROM unnest(ARRAY['2099-01-01 01:07', '2099-01-01 01:07', '2099-01-01 01:07:59']) AS at;
+SELECT due_at, as_of, attempts, error FROM leadflow.refresh_run ORDER BY run_id DESC LIMIT 2;
+ROLLBACK;
+
 -- reminders: for each list, at their own time, and only on the day itself
 BEGIN;
 CREATE FUNCTION pg_temp.remind(at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
@@ -113,7 +134,7 @@ BEGIN
 END $$;
 DELETE FROM leadflow.list WHERE name <> 'HOTリードリスト';
 SELECT leadflow.create_list('new york', zone => 'America/New_York') > 0 AS made;
-UPDATE leadflow.list SET created_at = '2099-01-01';
+UPDATE leadflow.list SET created_at = '2099-01-01', cadence = NULL;
 UPDATE leadflow.schedule SET created_at = '2099-01-01';
 SELECT at, pg_temp.remind(at::timestamptz)
   FROM unnest(ARRAY['2099-01-01 07:59', '2099-01-01 08:00', '2099-01-01 08:00', '2099-01-01 22:59', '2099-01-01 23:00', '2099-01-02 00:00', '2099-01-02 07:59',
@@ -124,6 +145,10 @@ UPDATE leadflow.schedule SET cadence = 'hourly' WHERE kind = 'due_tomorrow';
 SELECT leadflow.create_list('later') > 0 AS made;
 UPDATE leadflow.list SET created_at = '2099-01-09 10:30' WHERE name = 'later';
 SELECT at, pg_temp.remind(at::timestamptz) FROM unnest(ARRAY['2099-01-09 09:00', '2099-01-09 10:00', '2099-01-09 11:00', '2099-01-09 12:00']) AS at;
+-- a refresh that is due comes first, unless it has failed
+UPDATE leadflow.list SET segment = 'everyone', cadence = 'daily at 07:00' WHERE name IN ('later', 'new york');
+INSERT INTO leadflow.refresh_run (list_id, due_at, as_of, started, error) SELECT list_id, '2099-01-10 07:00', '2099-01-10 07:00', now(), 'failed' FROM leadflow.list WHERE name = 'later';
+SELECT pg_temp.remind('2099-01-10 12:00') AS failed_and_by_hand, pg_temp.remind('2099-01-10 22:00') AS none_yet, pg_temp.tick('2099-01-10 22:00'), pg_temp.remind('2099-01-10 22:00') AS refreshed;
 UPDATE leadflow.schedule SET enabled = false;
 SELECT pg_temp.remind('2099-01-11 17:00');
 -- an announcement has to fit into a notification

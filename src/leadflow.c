@@ -8,6 +8,8 @@
 #include "followup/followup.h"
 #include "fmgr.h"
 #include "list/list.h"
+#include "rollup/rollup.h"
+#include "rule/rule.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -17,7 +19,9 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	RollupInit();
 	ListInit();
 	FollowupInit();
+	RuleInit();
 	MarkGUCPrefixReserved("leadflow");
 }

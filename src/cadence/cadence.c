@@ -257,7 +257,9 @@ ParsePeriod(CadenceParser *parser, Cadence *cadence)
 {
 	parser->example = "weekly on monday at 07:00";
 
-	if (Accept(parser, "hourly"))
+	if (Accept(parser, "continuous"))
+		cadence->unit = CADENCE_MINUTE;
+	else if (Accept(parser, "hourly"))
 		cadence->unit = CADENCE_HOUR;
 	else if (Accept(parser, "daily"))
 		cadence->unit = CADENCE_DAY;
@@ -271,7 +273,7 @@ ParsePeriod(CadenceParser *parser, Cadence *cadence)
 		return ParseEvery(parser, cadence);
 	}
 	else
-		return SyntaxError(parser, "\"hourly\", \"daily\", \"weekly\", \"monthly\" or \"every\"");
+		return SyntaxError(parser, "\"continuous\", \"hourly\", \"daily\", \"weekly\", \"monthly\" or \"every\"");
 	return true;
 }
 
@@ -283,6 +285,9 @@ ParseDays(CadenceParser *parser, Cadence *cadence)
 
 	switch ((CadenceUnit) cadence->unit)
 	{
+		case CADENCE_MINUTE:
+			parser->example = "continuous from 2026-11-23";
+			return true;
 		case CADENCE_HOUR:
 			parser->example = "hourly from 2026-11-23";
 			return true;
@@ -354,6 +359,9 @@ AppendCadence(StringInfo buf, const Cadence *cadence)
 
 	switch ((CadenceUnit) cadence->unit)
 	{
+		case CADENCE_MINUTE:
+			appendStringInfoString(buf, "continuous");
+			break;
 		case CADENCE_HOUR:
 			appendStringInfoString(buf, "hourly");
 			break;
@@ -376,7 +384,7 @@ AppendCadence(StringInfo buf, const Cadence *cadence)
 			break;
 	}
 
-	if (cadence->unit != CADENCE_HOUR)
+	if (cadence->unit != CADENCE_HOUR && cadence->unit != CADENCE_MINUTE)
 		appendStringInfo(buf, " at %02d:%02d",
 						 cadence->minute / MINS_PER_HOUR,
 						 cadence->minute % MINS_PER_HOUR);

@@ -6,7 +6,8 @@
  * a place; which place, its readers are told. The text is
  *
  *		cadence:	period [from YYYY-MM-DD]
- *		period:		hourly
+ *		period:		continuous
+ *				|	hourly
  *				|	( daily | every [N] days ) at H:MM
  *				|	( weekly | every [N] weeks ) on weekday [, weekday ...] at H:MM
  *				|	( monthly | every [N] months ) on day D at H:MM
@@ -19,6 +20,8 @@
  *
  * It means these instants:
  *
+ * - continuous: every whole minute of the world's clock; whoever looks less
+ *	 often finds that it is time whenever he looks.
  * - hourly: whenever the clock shows a whole hour. One that is shown twice
  *	 happens twice, one that is skipped not at all.
  * - else: the time of day on each of the days. Every N days, weeks (they begin
@@ -45,7 +48,8 @@ typedef enum CadenceUnit
 	CADENCE_HOUR = 1,
 	CADENCE_DAY = 2,
 	CADENCE_WEEK = 3,
-	CADENCE_MONTH = 4
+	CADENCE_MONTH = 4,
+	CADENCE_MINUTE = 5
 } CadenceUnit;
 
 /*
@@ -55,9 +59,9 @@ typedef enum CadenceUnit
 typedef struct Cadence
 {
 	DateADT		from;			/* DATEVAL_NOBEGIN if not said */
-	int16		every;			/* that many units; 1 for hours */
+	int16		every;			/* that many units; 1 for hours and minutes */
 	int16		unit;			/* CadenceUnit */
-	int16		minute;			/* of the day; 0 for hours */
+	int16		minute;			/* of the day; 0 for hours and minutes */
 	int16		days;			/* week: bit 0 is Monday; month: day; else 0 */
 } Cadence;
 

@@ -2,7 +2,7 @@
  * cadence_run.c
  *		When a cadence runs next, and when it last ran.
  *
- * All but "hourly" is a matter of local times: the furthest one the clocks have
+ * All but "hourly" and "continuous" is a matter of local times: the furthest one the clocks have
  * shown leads to the scheduled one after it or up to it, and that to the
  * instant at which it is reached. As neither step ever decreases, runs neither
  * repeat nor go backwards, whatever the clocks do.
@@ -160,6 +160,12 @@ WholeHourUpTo(pg_time_t at, pg_tz *zone)
 	return hour;
 }
 
+static pg_time_t
+WholeMinuteFrom(pg_time_t at)
+{
+	return at + FloorMod(-at, SECS_PER_MINUTE);
+}
+
 /*
  * next_run(cadence, after, zone): the first run after an instant. None follows
  * infinity, and none is the first after -infinity unless there is a "from".
@@ -179,13 +185,13 @@ next_run(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	seconds = InstantSeconds(Max(after, MIN_TIMESTAMP));
 
-	if (cadence->unit == CADENCE_HOUR)
+	if (cadence->unit == CADENCE_HOUR || cadence->unit == CADENCE_MINUTE)
 	{
 		pg_time_t	start = seconds + 1;
 
 		if (has_from)
 			start = Max(start, ReachedAt(LocalMidnight(cadence->from), zone));
-		run = WholeHourFrom(start, zone);
+		run = cadence->unit == CADENCE_HOUR ? WholeHourFrom(start, zone) : WholeMinuteFrom(start);
 	}
 	else
 	{
@@ -220,9 +226,10 @@ last_run(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	seconds = InstantSeconds(upto);
 
-	if (cadence->unit == CADENCE_HOUR)
+	if (cadence->unit == CADENCE_HOUR || cadence->unit == CADENCE_MINUTE)
 	{
-		run = WholeHourUpTo(seconds, zone);
+		run = cadence->unit == CADENCE_HOUR ? WholeHourUpTo(seconds, zone) :
+			seconds - FloorMod(seconds, SECS_PER_MINUTE);
 		if (has_from && run < ReachedAt(LocalMidnight(cadence->from), zone))
 			PG_RETURN_NULL();
 	}

@@ -38,6 +38,7 @@ typedef struct Atom
 	double		rows;
 
 	/* what became of it */
+	bool		asked;			/* have the providers been asked? */
 	ExpandedLeadset *leads;		/* NULL until known */
 	AtomWay		way;
 	int			step;			/* number of the statement that got it */

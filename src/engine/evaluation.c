@@ -271,6 +271,8 @@ weigh(Evaluation *evaluation)
 	{
 		Atom	   *atom = lfirst(lc);
 
+		if (atom->leads != NULL)
+			continue;
 		if (atom->source != NULL)
 			atom->cost = source_cost(evaluation, atom->source);
 		if (atom->source == NULL || foreach_current_index(lc) < MAX_ESTIMATES)
@@ -370,16 +372,23 @@ end_step(Evaluation *evaluation, instr_time start)
 	evaluation->steps = lappend(evaluation->steps, ms);
 }
 
-/* Does a provider know the leads? */
-static bool
-is_provided(Evaluation *evaluation, Atom *atom)
+/* Does a provider know the leads? Each atom is asked about once. */
+static void
+ask_providers(Evaluation *evaluation, Atom *atom)
 {
-	atom->step = list_length(evaluation->steps) + 1;
+	instr_time	start;
+
+	if (atom->asked || atom->leads != NULL)
+		return;
+	atom->asked = true;
+	INSTR_TIME_SET_CURRENT(start);
 	atom->leads = AskProviders(atom, &evaluation->clock, evaluation->context);
 	if (atom->leads == NULL)
-		return false;
+		return;
 	atom->way = ATOM_PROVIDED;
-	return true;
+	atom->step = list_length(evaluation->steps) + 1;
+	atom->found = ExpandedLeadsetCardinality(atom->leads);
+	end_step(evaluation, start);
 }
 
 static void
@@ -401,7 +410,7 @@ scan_source(Evaluation *evaluation, Atom *atom)
 		Atom	   *other = lfirst(lc);
 
 		if (other != atom && other->source == atom->source && other->leads == NULL &&
-			!is_queried(evaluation, other) && !is_provided(evaluation, other))
+			!is_queried(evaluation, other))
 			atoms = lappend(atoms, other);
 	}
 	if (list_length(atoms) == 1 && atom->node->kind == SEGMENT_BLOCK)
@@ -412,6 +421,7 @@ scan_source(Evaluation *evaluation, Atom *atom)
 	{
 		Atom	   *scanned = lfirst(lc);
 
+		scanned->step = atom->step;
 		scanned->found = ExpandedLeadsetCardinality(scanned->leads);
 	}
 }
@@ -422,16 +432,15 @@ AtomLeads(Evaluation *evaluation, Atom *atom)
 {
 	instr_time	start;
 
+	ask_providers(evaluation, atom);
 	if (atom->leads != NULL)
 		return atom->leads;
 	INSTR_TIME_SET_CURRENT(start);
-	if (!is_provided(evaluation, atom))
-	{
-		if (is_queried(evaluation, atom))
-			query_atom(evaluation, atom);
-		else
-			scan_source(evaluation, atom);
-	}
+	atom->step = list_length(evaluation->steps) + 1;
+	if (is_queried(evaluation, atom))
+		query_atom(evaluation, atom);
+	else
+		scan_source(evaluation, atom);
 	atom->found = ExpandedLeadsetCardinality(atom->leads);
 	end_step(evaluation, start);
 	return atom->leads;
@@ -452,9 +461,8 @@ is_empty(ExpandedLeadset *leads)
 	return ExpandedLeadsetCardinality(leads) == 0;
 }
 
-/* The leads as a bigint[]. */
-static Datum
-leads_array(ExpandedLeadset *leads)
+Datum
+LeadsArray(ExpandedLeadset *leads)
 {
 	int64		n = ExpandedLeadsetCardinality(leads);
 	Datum	   *ids = palloc(Max(n, 1) * sizeof(Datum));
@@ -486,7 +494,7 @@ probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 	if (candidates > Max(evaluation->universe_size / FEW_SHARE, 100) || candidates > FEW_LEADS)
 		return NULL;
 	INSTR_TIME_SET_CURRENT(start);
-	array = leads_array(among);
+	array = LeadsArray(among);
 	EstimateQuery(atom->probe_sql, &evaluation->clock, array, &cost, &rows);
 	if (cost > atom_cost(evaluation, atom) / Max(evaluation->waiting, 1))
 		return NULL;
@@ -614,6 +622,11 @@ evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 ExpandedLeadset *
 EvaluateAmong(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 {
+	ListCell   *lc;
+
+	/* what a provider knows costs little, and saves to weigh the rest */
+	foreach(lc, evaluation->table.atoms)
+		ask_providers(evaluation, lfirst(lc));
 	/* of a single atom there is nothing to choose */
 	if (list_length(evaluation->table.atoms) > 1)
 		weigh(evaluation);

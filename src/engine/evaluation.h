@@ -71,4 +71,7 @@ extern Atom *UniverseAtom(Evaluation *evaluation);
 extern ExpandedLeadset *AtomLeads(Evaluation *evaluation, Atom *atom);
 extern ExpandedLeadset *CopyLeads(Evaluation *evaluation, ExpandedLeadset *leads);
 
+/* The leads as a bigint[]. */
+extern Datum LeadsArray(ExpandedLeadset *leads);
+
 #endif							/* LEADFLOW_EVALUATION_H */

@@ -74,6 +74,9 @@ BEGIN
         COMMIT;
         PERFORM leadflow.validate_forms();
         COMMIT;
+        CALL leadflow.build_rollups(run_due.at, '0');
+        PERFORM leadflow.verify_rollups(2, '1 day');
+        COMMIT;
     END IF;
 END
 $$;

@@ -130,7 +130,8 @@ place(List *placed, List *due, DueList *list)
 
 /*
  * A list is due when its cadence has come round since it was made or last done.
- * One whose run failed waits, longer after each attempt.
+ * One whose run failed waits, longer after each attempt; to a continuous one that
+ * stays the run which is due, where others go on to the next.
  */
 Datum
 due_lists(PG_FUNCTION_ARGS)
@@ -152,7 +153,10 @@ due_lists(PG_FUNCTION_ARGS)
 	AddTextArg(&args, ResolveZone(NULL));
 	rows = SpiRead("SELECT l.list_id, l.name, d.due_at, l.segment"
 				   " FROM leadflow.list AS l,"
-				   " LATERAL (SELECT leadflow.last_run(l.cadence, $1, coalesce(l.zone, $2))) AS d (due_at)"
+				   " LATERAL (SELECT coalesce(CASE WHEN l.cadence::text LIKE 'continuous%' THEN"
+				   "  (SELECT min(f.due_at) FROM leadflow.refresh_run AS f WHERE f.list_id = l.list_id"
+				   "   AND f.due_at > l.done_through AND f.error IS NOT NULL) END,"
+				   "  leadflow.last_run(l.cadence, $1, coalesce(l.zone, $2)))) AS d (due_at)"
 				   " WHERE l.status = 'open' AND l.segment IS NOT NULL"
 				   " AND d.due_at > greatest(l.created_at, l.done_through)"
 				   " AND NOT EXISTS (SELECT FROM leadflow.refresh_run AS r"
@@ -189,7 +193,11 @@ due_lists(PG_FUNCTION_ARGS)
 
 /* ---- the run of one list ---------------------------------------------------------- */
 
-/* Note in the ledger that a run begins, whether for the first time or again. */
+/*
+ * Note in the ledger that a run begins, whether for the first time or again. Of
+ * the runs of a continuous list that one after the other change nothing, the
+ * ledger has the last.
+ */
 static int64
 begin_run(int64 list_id, TimestampTz due_at, TimestampTz at)
 {
@@ -198,6 +206,13 @@ begin_run(int64 list_id, TimestampTz due_at, TimestampTz at)
 	AddBigintArg(&args, list_id);
 	AddTimeArg(&args, due_at);
 	AddTimeArg(&args, at);
+	if (SpiRun("UPDATE leadflow.refresh_run AS r SET due_at = $2, as_of = $3, started = clock_timestamp(),"
+			   " finished = NULL, attempts = 1"
+			   " FROM leadflow.list AS l WHERE l.list_id = $1 AND l.cadence::text LIKE 'continuous%'"
+			   " AND r.run_id = (SELECT max(o.run_id) FROM leadflow.refresh_run AS o WHERE o.list_id = $1)"
+			   " AND r.due_at < $2 AND r.finished IS NOT NULL AND r.error IS NULL"
+			   " AND r.added = 0 AND r.removed = 0 RETURNING r.run_id", &args) > 0)
+		return SpiBigint(1, 1);
 	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, due_at, as_of, started)"
 		   " VALUES ($1, $2, $3, clock_timestamp())"
 		   " ON CONFLICT (list_id, due_at) DO UPDATE SET as_of = excluded.as_of,"

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "lexer.h"
 #include "list/list.h"
+#include "rollup/rollup.h"
 #include "segment/segment.h"
 #include "source/source.h"
 #include "utils/builtins.h"
@@ -61,6 +62,8 @@ ListInit(void)
 
 	RegisterNamedSet("list", list_condition);
 	DescribeNamedSet(&details);
+	RegisterSegmentsInUse("SELECT segment, zone FROM leadflow.list"
+						  " WHERE status = 'open' AND segment IS NOT NULL");
 }
 
 /* ---- finding and locking ------------------------------------------------------ */

@@ -2,6 +2,8 @@
 
 -- Each lead by its key, one after the other (that is what OFFSET 0 is for): a rep has
 -- few, though the planner, who does not know which rep will ask, may expect many.
+-- The name of the user is made to compare as texts do: names have a collation of
+-- their own, in which rep_db_role is not sorted.
 CREATE OR REPLACE VIEW leadflow.my_members WITH (security_invoker = true) AS
 SELECT CASE WHEN m.due_on = t.today THEN 1
             WHEN m.due_on < t.today THEN 2
@@ -44,7 +46,7 @@ SELECT CASE WHEN m.due_on = t.today THEN 1
                       WHERE e.lead_id = m.lead_id ORDER BY e.applied_at DESC, e.application_id DESC LIMIT 1) AS p ON true
   LEFT JOIN LATERAL (SELECT e.acted_on, e.kind, e.result, e.content FROM leadflow.activity AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
- WHERE r.db_role = (SELECT current_user) AND m.left_at IS NULL AND m.state <> 'done';
+ WHERE r.db_role = (SELECT current_user COLLATE "default") AND m.left_at IS NULL AND m.state <> 'done';
 COMMENT ON VIEW leadflow.my_members IS 'the open members of the rep one is connected as; to be read in the order of rank, due_on (自分の担当リード)';
 COMMENT ON COLUMN leadflow.my_members.rank IS 'order of work: 1 due today, 2 overdue, 3 contact again, 4 the rest (順位)';
 COMMENT ON COLUMN leadflow.my_members.urgency IS 'the same in words (緊急度)';

@@ -8,12 +8,21 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
+#include "rollup/rollup.h"
 #include "rule/rule.h"
 #include "segment/segment.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(create_rule);
+
+/* The tick evaluates the segments that leads enter or leave. */
+void
+RuleInit(void)
+{
+	RegisterSegmentsInUse("SELECT coalesce(event ->> 'enters_segment', event ->> 'leaves_segment')::leadflow.segment,"
+						  " NULL FROM leadflow.rule WHERE enabled AND error IS NULL AND watches = 'segment'");
+}
 
 static void
 require(bool given, const char *problem)

@@ -22,6 +22,9 @@
 #include "spi.h"
 #include "utils/jsonb.h"
 
+/* From _PG_init. */
+extern void RuleInit(void);
+
 /* How many rules may cause each other, one after the other */
 #define RULE_MAX_DEPTH	8
 

@@ -31,7 +31,7 @@ my @zones = qw(
   America/Caracas Pacific/Chatham Asia/Kolkata Antarctica/Casey Etc/GMT+12);
 
 $node->safe_psql('postgres', <<'SQL');
--- the parts a cadence was made from; period is null for "hourly"
+-- the parts a cadence was made from; period is null for "hourly", minute for "continuous"
 CREATE TABLE trial (
     id int PRIMARY KEY, cadence leadflow.cadence NOT NULL, zone text NOT NULL, at timestamptz NOT NULL,
     period text, every int, days int[], time_of_day time, starts date);
@@ -72,17 +72,17 @@ DECLARE
     today date := timezone(t.zone, t.at)::date;
     span int := 3 + t.every * CASE t.period WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 31 END;
 BEGIN
-    IF t.period IS NULL THEN
+    IF t.period IS NULL OR t.period = 'minute' THEN
         RETURN QUERY
             SELECT minute
               FROM generate_series(date_trunc('minute', t.at) - interval '3 hours', t.at + interval '3 hours', '1 minute') AS minute
-             WHERE extract(minute FROM timezone(t.zone, minute)) = 0
+             WHERE (t.period = 'minute' OR extract(minute FROM timezone(t.zone, minute)) = 0)
                AND (t.starts IS NULL OR minute >= reached(t.starts::timestamp, t.zone));
         IF t.at < t.starts + interval '2 days' THEN
             RETURN QUERY
                 SELECT minute
                   FROM reached(t.starts::timestamp, t.zone) AS start, generate_series(start, start + interval '3 hours', '1 minute') AS minute
-                 WHERE extract(minute FROM timezone(t.zone, minute)) = 0;
+                 WHERE t.period = 'minute' OR extract(minute FROM timezone(t.zone, minute)) = 0;
         END IF;
         RETURN;
     END IF;
@@ -125,13 +125,17 @@ sub random_cadence
 	my $time = 60 * one_of(0, 0, 1, 2, 3, 7, 23, int(rand 24)) + one_of(0, 0, 1, 15, 30, 45, int(rand 60));
 	$time = ($near + one_of(0, int(rand 240) - 120)) % 1440 if defined $near && rand() < 0.7;
 	my ($hour, $minute) = (int($time / 60), $time % 60);
-	my $period = one_of(undef, 'day', 'day', 'week', 'week', 'month');
+	my $period = one_of(undef, 'minute', 'day', 'day', 'week', 'week', 'month');
 	my $starts = rand() < 0.3 ? random_date(2045) : undef;
 	my (@days, $text);
 
 	if (!defined $period)
 	{
 		$text = 'hourly';
+	}
+	elsif ($period eq 'minute')
+	{
+		$text = 'continuous';
 	}
 	else
 	{

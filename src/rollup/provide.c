@@ -1,0 +1,366 @@
+/*
+ * provide.c
+ *		The leads of an atom from what is kept of it. Only reads: it serves
+ *		standbys and read-only transactions as well.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "engine/evaluation.h"
+#include "engine/scan.h"
+#include "engine/sql.h"
+#include "miscadmin.h"
+#include "rollup/followed.h"
+#include "rollup/kept.h"
+#include "rollup/rollup.h"
+#include "rollup/sums.h"
+#include "spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+/* Days that are not kept are looked up, unless they are more than these. */
+#define MAX_LIVE_DAYS	62
+
+/* Leads in doubt are probed for, unless they are more than these. */
+#define MAX_DOUBTFUL	20000
+
+/* leadflow.use_rollups */
+static bool use_rollups = true;
+
+void
+RollupInit(void)
+{
+	DefineCustomBoolVariable("leadflow.use_rollups",
+							 "Uses what is kept of conditions by day when segments are evaluated.",
+							 "Results are the same without; evaluation then reads the records.",
+							 &use_rollups, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	RegisterAtomProvider(ProvideRollup);
+}
+
+/* ---- what there is --------------------------------------------------------------------- */
+
+/* Read what is kept of a shape; false when nothing is, or not of the relation as it is now. */
+static bool
+find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *source, RollupAtom *atom)
+{
+	SpiArgs		args = {0};
+	bool		isnull;
+	Datum		value;
+
+	AddArg(&args, OIDOID, ObjectIdGetDatum(shape->relation));
+	AddTextArg(&args, shape->lead_column);
+	AddTextArg(&args, shape->time_column);
+	AddTextArg(&args, shape->zone);
+	AddTextArg(&args, KindName(shape->kind));
+	AddTextArg(&args, shape->value);
+	AddTextArg(&args, shape->condition);
+	AddTextArg(&args, fingerprint);
+	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest"
+					" FROM leadflow.rollup_source AS s"
+					" JOIN leadflow.rollup_atom AS a ON a.source_id = s.source_id"
+					" WHERE s.relation = $1 AND s.lead_column = $2"
+					" AND s.time_column IS NOT DISTINCT FROM $3 AND s.zone = $4"
+					" AND s.fingerprint = $8 AND a.complete AND a.kind = $5 AND a.value = $6"
+					" AND a.condition = $7 AND md5(a.value || '|' || a.condition) = md5($6 || '|' || $7)",
+					&args) == 0)
+		return false;
+	source->source_id = SpiBigint(1, 1);
+	atom->atom_id = SpiBigint(1, 2);
+	value = SpiDatum(1, 3, &isnull);
+	atom->sealed_through = isnull ? NO_DAY : DatumGetDateADT(value);
+	value = SpiDatum(1, 4, &isnull);
+	source->folded_through = isnull ? NO_DAY : DatumGetDateADT(value);
+	value = SpiDatum(1, 5, &isnull);
+	atom->newest = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	return true;
+}
+
+/* The leads that were written to since; NULL when they are too many to ask for. */
+static ExpandedLeadset *
+doubtful_leads(int64 source_id)
+{
+	ExpandedLeadset *leads = LeadsetCreate(CurrentMemoryContext);
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddBigintArg(&args, source_id);
+	rows = SpiReadKept("SELECT leads FROM leadflow.rollup_dirty WHERE source_id = $1", &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		bool		isnull;
+		Datum		set = SpiDatum(row, 1, &isnull);
+
+		if (isnull)
+			return NULL;
+		LeadsetUnion(leads, DatumGetExpandedLeadset(set, CurrentMemoryContext));
+		if (ExpandedLeadsetCardinality(leads) > MAX_DOUBTFUL)
+			return NULL;
+	}
+	return leads;
+}
+
+/* ---- leads by day ------------------------------------------------------------------------- */
+
+void
+CoveredDays(const Range *range, Oid type, pg_tz *zone, DateADT sealed_through, DateADT folded_through,
+			DateADT *first, DateADT *last)
+{
+	*first = FIRST_DAY;
+	*last = sealed_through;
+	if (range->first > LowestTime(type))
+	{
+		*first = DayOf(range->first, type, zone);
+		if (DayFirst(*first, type, zone) < range->first)
+			(*first)++;
+		/* days that are folded into one can only be had all together */
+		*first = Max(*first, folded_through == NO_DAY ? FIRST_DAY : folded_through + 1);
+	}
+	if (range->last < DayFirst(sealed_through + 1, type, zone) - 1)
+	{
+		DateADT		day = Max(range->last, LowestTime(type)) == LowestTime(type) ? FIRST_DAY :
+			DayOf(range->last, type, zone);
+
+		*last = DayFirst(day + 1, type, zone) - 1 == range->last ? day : day - 1;
+		if (folded_through != NO_DAY && *last < folded_through)
+			*last = FIRST_DAY - 1;
+	}
+}
+
+/* What is being put together: leads, or sums. */
+typedef struct Gathered
+{
+	const Atom *atom;
+	const RollupShape *shape;
+	const Clock *clock;
+	const RollupSource *source;
+	const RollupAtom *kept;
+	ExpandedLeadset *leads;
+	Sums	   *sums;			/* NULL for leads */
+} Gathered;
+
+/* Add the rows of rollup whose days are all within. */
+static void
+add_kept(Gathered *all, DateADT first, DateADT last)
+{
+	SpiArgs		args = {0};
+	SPITupleTable *table;
+	uint64		rows;
+	bool		isnull;
+
+	AddBigintArg(&args, all->kept->atom_id);
+	AddArg(&args, DATEOID, DateADTGetDatum(first));
+	AddArg(&args, DATEOID, DateADTGetDatum(last));
+	rows = SpiReadKept("SELECT leads, sums FROM leadflow.rollup"
+					   " WHERE atom_id = $1 AND first_day >= $2 AND first_day <= $3 AND last_day <= $3",
+					   &args);
+	table = SPI_tuptable;
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		ExpandedLeadset *day;
+
+		CHECK_FOR_INTERRUPTS();
+		if (all->sums != NULL)
+		{
+			SumsAddKept(all->sums, SpiDatum(row, 1, &isnull), SpiDatum(row, 2, &isnull));
+			continue;
+		}
+		day = DatumGetWritableLeadset(SpiDatum(row, 1, &isnull), CurrentMemoryContext);
+		LeadsetUnion(all->leads, day);
+		LeadsetDelete(day);
+	}
+	SPI_freetuptable(table);
+}
+
+static void
+add_live_leads(Gathered *all, const char *records, SpiArgs *args)
+{
+	bool		isnull;
+
+	SpiRead(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
+	LeadsetUnion(all->leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+add_live_sums(Gathered *all, const char *records, SpiArgs *args)
+{
+	const char *value = all->shape->value;
+	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
+										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)", value),
+										records, all->shape->lead_column), args);
+
+	for (uint64 row = 1; row <= rows; row++)
+		SumsAdd(all->sums, SpiBigint(row, 1), SpiBigint(row, 2));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Look up the records of times that are not kept; false when these are too many. */
+static bool
+add_live(Gathered *all, int64 first, int64 last)
+{
+	const RollupShape *shape = all->shape;
+	int64		day = shape->time_type == DATEOID ? 1 : USECS_PER_DAY;
+	SpiArgs		args = {0};
+	char	   *records;
+
+	if (first > last)
+		return true;
+	if (first < 0 && last > PG_INT64_MAX + first)
+		return false;
+	if ((last - first) / day >= MAX_LIVE_DAYS)
+		return false;
+	AddTimeArg(&args, all->clock->as_of);
+	AddTextArg(&args, all->clock->zone_name);
+	AddArg(&args, shape->time_type, TimeDatum(first, shape->time_type));
+	AddArg(&args, shape->time_type, TimeDatum(last, shape->time_type));
+	records = psprintf(" from %s as r where r.%s >= 0 and r.%s >= $3 and r.%s <= $4%s%s%s",
+					   all->atom->source->relation, shape->lead_column, shape->time_column,
+					   shape->time_column, shape->condition[0] ? " and (" : "", shape->condition,
+					   shape->condition[0] ? ")" : "");
+	if (all->sums != NULL)
+		add_live_sums(all, records, &args);
+	else
+		add_live_leads(all, records, &args);
+	return true;
+}
+
+/* Gather the records of these times, kept or not; false when too much is not. */
+static bool
+gather(Gathered *all, const Ranges *times)
+{
+	Oid			type = all->shape->time_type;
+	pg_tz	   *zone = all->clock->zone;
+
+	if (times->null)
+		add_kept(all, DATEVAL_NOEND, DATEVAL_NOEND);
+	for (int i = 0; i < times->n; i++)
+	{
+		const Range *range = &times->range[i];
+		int64		lowest = Max(range->first, LowestTime(type));
+		DateADT		first;
+		DateADT		last;
+
+		if (IsBeginning(range->first, type))
+			add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOBEGIN);
+		if (range->last < LowestTime(type))
+			continue;
+		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
+					&first, &last);
+		if (first > last)
+		{
+			if (!add_live(all, lowest, range->last))
+				return false;
+			continue;
+		}
+		add_kept(all, first, last);
+		if ((first > FIRST_DAY && !add_live(all, lowest, DayFirst(first, type, zone) - 1)) ||
+			!add_live(all, DayFirst(last + 1, type, zone), range->last))
+			return false;
+	}
+	return true;
+}
+
+static ExpandedLeadset *
+provide_days(Gathered *all)
+{
+	ExpandedLeadset *leads;
+
+	all->leads = leads = LeadsetCreate(CurrentMemoryContext);
+	if (!gather(all, all->shape->times))
+		return NULL;
+	if (all->shape->without == NULL)
+		return leads;
+	all->leads = LeadsetCreate(CurrentMemoryContext);
+	if (!gather(all, all->shape->without))
+		return NULL;
+	LeadsetSubtract(leads, all->leads);
+	return leads;
+}
+
+static ExpandedLeadset *
+provide_sums(Gathered *all)
+{
+	ExpandedLeadset *leads = NULL;
+
+	all->sums = SumsCreate(CurrentMemoryContext);
+	if (gather(all, all->shape->times))
+		leads = SumsWithin(all->sums, all->shape->test);
+	SumsFree(all->sums);
+	return leads;
+}
+
+static ExpandedLeadset *
+provide_whole(Gathered *all)
+{
+	all->leads = LeadsetCreate(CurrentMemoryContext);
+	add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOEND);
+	return all->leads;
+}
+
+/* ---- all kinds ------------------------------------------------------------------------------ */
+
+/* The leads in doubt are those that a probe finds; the others are as kept. */
+static void
+settle_doubts(const Atom *atom, const Clock *clock, ExpandedLeadset *leads, ExpandedLeadset *doubtful)
+{
+	if (ExpandedLeadsetCardinality(doubtful) == 0)
+		return;
+	LeadsetSubtract(leads, doubtful);
+	LeadsetUnion(leads, QueryLeads(atom->probe_sql, clock, LeadsArray(doubtful), CurrentMemoryContext));
+}
+
+static ExpandedLeadset *
+provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint)
+{
+	RollupSource source = {0};
+	RollupAtom	kept = {0};
+	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
+	ExpandedLeadset *doubtful;
+	ExpandedLeadset *leads;
+
+	if (!find_kept(shape, fingerprint, &source, &kept))
+		return NULL;
+	if (shape->kind == ROLLUP_WHOLE && shape->universe && clock->as_of < kept.newest)
+		return NULL;
+	doubtful = doubtful_leads(source.source_id);
+	if (doubtful == NULL)
+		return NULL;
+	leads = shape->kind == ROLLUP_DAYS ? provide_days(&all) :
+		shape->kind == ROLLUP_SUMS ? provide_sums(&all) : provide_whole(&all);
+	if (leads != NULL)
+		settle_doubts(atom, clock, leads, doubtful);
+	return leads;
+}
+
+/*
+ * Who does not own what is kept might learn from it of records that are none of
+ * his business; he reads the records. So does whoever is in the middle of
+ * writing: a trigger before ours sees records that are not marked yet.
+ */
+ExpandedLeadset *
+ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+{
+	RollupShape shape;
+	Relation	relation;
+	char	   *fingerprint = NULL;
+	ExpandedLeadset *leads = NULL;
+	ExpandedLeadset *result;
+
+	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
+		!OwnsRollups() || !ShapeAtom(atom, clock, &shape))
+		return NULL;
+	relation = table_open(shape.relation, AccessShareLock);
+	if (SeesAllRows(relation) && WhyNotFollowed(relation) == NULL)
+		fingerprint = Fingerprint(relation);
+	if (fingerprint != NULL)
+		leads = provide_shape(atom, &shape, clock, fingerprint);
+	table_close(relation, NoLock);
+	if (leads == NULL)
+		return NULL;
+	result = LeadsetCreate(context);
+	LeadsetUnion(result, leads);
+	return result;
+}

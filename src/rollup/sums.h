@@ -1,0 +1,35 @@
+/*
+ * sums.h
+ *		A number for each of many leads, added up from parts.
+ */
+#ifndef LEADFLOW_ROLLUP_SUMS_H
+#define LEADFLOW_ROLLUP_SUMS_H
+
+#include "engine/ranges.h"
+#include "leadset/leadset.h"
+
+typedef struct Sums Sums;
+
+extern Sums *SumsCreate(MemoryContext context);
+extern void SumsFree(Sums *sums);
+
+extern void SumsAdd(Sums *sums, int64 lead, int64 number);
+
+/* A lead's number, 0 where there is none. */
+extern int64 SumsOf(Sums *sums, int64 lead);
+
+/*
+ * As they are kept: the leads whose number is not 0, and the numbers in the
+ * order of these, a bytea: a byte that says how many bytes each takes, then
+ * these, the lowest first.
+ */
+extern void SumsAddKept(Sums *sums, Datum leads, Datum numbers);
+extern ExpandedLeadset *SumsToKeep(Sums *sums, Datum *numbers);
+
+/* Forget the numbers of some leads. */
+extern void SumsDrop(Sums *sums, ExpandedLeadset *leads);
+
+/* The leads whose number, if it is not 0, is in the ranges. */
+extern ExpandedLeadset *SumsWithin(Sums *sums, const Ranges *ranges);
+
+#endif							/* LEADFLOW_ROLLUP_SUMS_H */
