@@ -5,7 +5,7 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
+#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "engine/evaluation.h"
@@ -20,6 +20,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 
 /* Days that are not kept are looked up, unless they are more than these. */
 #define MAX_LIVE_DAYS	62
@@ -58,12 +59,13 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	AddTextArg(&args, shape->value);
 	AddTextArg(&args, shape->condition);
 	AddTextArg(&args, fingerprint);
+	AddTextArg(&args, shape->settles_after);
 	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest"
 					" FROM leadflow.rollup_source AS s"
 					" JOIN leadflow.rollup_atom AS a ON a.source_id = s.source_id"
 					" WHERE s.relation = $1 AND s.lead_column = $2"
 					" AND s.time_column IS NOT DISTINCT FROM $3 AND s.zone = $4"
-					" AND s.fingerprint = $8 AND a.complete AND a.kind = $5 AND a.value = $6"
+					" AND s.settles_after IS NOT DISTINCT FROM $9::interval AND s.fingerprint = $8 AND a.complete AND a.kind = $5 AND a.value = $6"
 					" AND a.condition = $7 AND md5(a.value || '|' || a.condition) = md5($6 || '|' || $7)",
 					&args) == 0)
 		return false;
@@ -197,6 +199,38 @@ add_live_sums(Gathered *all, const char *records, SpiArgs *args)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* Look up the records for which a test of their time holds. */
+static void
+add_records(Gathered *all, const char *test, SpiArgs *args)
+{
+	const RollupShape *shape = all->shape;
+	char	   *records = psprintf(" from %s as r where r.%s >= 0 and %s%s%s%s",
+								   all->atom->source->relation, shape->lead_column, test,
+								   shape->condition[0] ? " and (" : "", shape->condition,
+								   shape->condition[0] ? ")" : "");
+
+	if (all->sums != NULL)
+		add_live_sums(all, records, args);
+	else
+		add_live_leads(all, records, args);
+}
+
+/* What lies outside of all days. */
+static void
+add_undated(Gathered *all, DateADT tile, const char *test)
+{
+	SpiArgs		args = {0};
+
+	if (all->shape->settles_after == NULL)
+	{
+		add_kept(all, tile, tile);
+		return;
+	}
+	AddTimeArg(&args, all->clock->as_of);
+	AddTextArg(&args, all->clock->zone_name);
+	add_records(all, psprintf("r.%s %s", all->shape->time_column, test), &args);
+}
+
 /* Look up the records of times that are not kept; false when these are too many. */
 static bool
 add_live(Gathered *all, int64 first, int64 last)
@@ -204,7 +238,6 @@ add_live(Gathered *all, int64 first, int64 last)
 	const RollupShape *shape = all->shape;
 	int64		day = shape->time_type == DATEOID ? 1 : USECS_PER_DAY;
 	SpiArgs		args = {0};
-	char	   *records;
 
 	if (first > last)
 		return true;
@@ -216,14 +249,7 @@ add_live(Gathered *all, int64 first, int64 last)
 	AddTextArg(&args, all->clock->zone_name);
 	AddArg(&args, shape->time_type, TimeDatum(first, shape->time_type));
 	AddArg(&args, shape->time_type, TimeDatum(last, shape->time_type));
-	records = psprintf(" from %s as r where r.%s >= 0 and r.%s >= $3 and r.%s <= $4%s%s%s",
-					   all->atom->source->relation, shape->lead_column, shape->time_column,
-					   shape->time_column, shape->condition[0] ? " and (" : "", shape->condition,
-					   shape->condition[0] ? ")" : "");
-	if (all->sums != NULL)
-		add_live_sums(all, records, &args);
-	else
-		add_live_leads(all, records, &args);
+	add_records(all, psprintf("r.%s >= $3 and r.%s <= $4", shape->time_column, shape->time_column), &args);
 	return true;
 }
 
@@ -235,7 +261,7 @@ gather(Gathered *all, const Ranges *times)
 	pg_tz	   *zone = all->clock->zone;
 
 	if (times->null)
-		add_kept(all, DATEVAL_NOEND, DATEVAL_NOEND);
+		add_undated(all, DATEVAL_NOEND, "is null");
 	for (int i = 0; i < times->n; i++)
 	{
 		const Range *range = &times->range[i];
@@ -244,7 +270,7 @@ gather(Gathered *all, const Ranges *times)
 		DateADT		last;
 
 		if (IsBeginning(range->first, type))
-			add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOBEGIN);
+			add_undated(all, DATEVAL_NOBEGIN, "= '-infinity'");
 		if (range->last < LowestTime(type))
 			continue;
 		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
@@ -345,6 +371,7 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 {
 	RollupShape shape;
 	Relation	relation;
+	bool		followed;
 	char	   *fingerprint = NULL;
 	ExpandedLeadset *leads = NULL;
 	ExpandedLeadset *result;
@@ -352,12 +379,23 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
 		!OwnsRollups() || !ShapeAtom(atom, clock, &shape))
 		return NULL;
-	relation = table_open(shape.relation, AccessShareLock);
-	if (SeesAllRows(relation) && WhyNotFollowed(relation) == NULL)
-		fingerprint = Fingerprint(relation);
+	followed = shape.settles_after == NULL;
+	relation = relation_open(shape.relation, AccessShareLock);
+	if (SeesAllRows(relation) && WhyNotKept(relation, followed) == NULL)
+		fingerprint = Fingerprint(relation, followed);
 	if (fingerprint != NULL)
 		leads = provide_shape(atom, &shape, clock, fingerprint);
-	table_close(relation, NoLock);
+	/* relations are put below others, and taken away, while these are read */
+	if (leads != NULL && followed && relation->rd_rel->relhassubclass)
+	{
+		char	   *now;
+
+		AcceptInvalidationMessages();
+		now = Fingerprint(relation, followed);
+		if (now == NULL || strcmp(now, fingerprint) != 0)
+			leads = NULL;
+	}
+	relation_close(relation, NoLock);
 	if (leads == NULL)
 		return NULL;
 	result = LeadsetCreate(context);

@@ -270,10 +270,11 @@ ShapeAtom(const Atom *atom, const Clock *clock, RollupShape *shape)
 	shape->relation = find_relation(source->relation);
 	shape->lead_column = source->lead_column;
 	shape->lead_id = LeadIdSql(source);
+	shape->settles_after = source->settles_after;
 	if (!OidIsValid(shape->relation))
 		return false;
 	if (source->time == NULL || (node->kind == SEGMENT_BLOCK && IsUniverse(source)))
-		return node->kind != SEGMENT_EDGE && shape_whole(atom, clock, shape);
+		return node->kind != SEGMENT_EDGE && source->settles_after == NULL && shape_whole(atom, clock, shape);
 
 	shape->time_column = source->time->column;
 	shape->time_type = source->time->base_type;

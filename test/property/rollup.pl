@@ -1,7 +1,8 @@
 # Random histories of records and of the clock, over weeks: whatever is kept by then,
 # evaluate() must give what it gives by reading the records.
 #
-# SEED=n repeats a run, STEPS=n sets the steps.
+# SEED=n repeats a run, STEPS=n sets the steps, TREE=table|partitions|children whether
+# the records are in one table.
 use strict;
 use warnings;
 use utf8;
@@ -15,6 +16,9 @@ use Test::More;
 my $seed = seed();
 my $steps = $ENV{STEPS} // 1500;
 
+my $tree = $ENV{TREE} // (qw(table partitions children))[ int(rand(3)) ];
+diag("TREE=$tree");
+
 my $node = node('rollup', fsync => 'off', jit => 'off', log_min_messages => 'warning');
 my $db = database($node, 'postgres');
 
@@ -22,9 +26,15 @@ sub psql { return $node->safe_psql($db, encode_utf8(shift)); }
 
 # One table under sources with an event time of each type, and with none; and what
 # the shipped tables hold.
-psql(<<'SQL');
-CREATE TABLE event (id serial PRIMARY KEY, lead_id int, at timestamptz, d date, ts timestamp NOT NULL DEFAULT '2020-01-01',
-    n int, big bigint, t text, b boolean);
+my @parts = ('event', map { "event_$_" } $tree eq 'table' ? () : (0, 1, 'rest'));
+my $partitioned = $tree eq 'partitions' ? ' PARTITION BY RANGE (at)' : '';
+my $ranges = join ';', map { my $part = "event_$_->[0]";
+    $tree eq 'partitions' ? "CREATE TABLE $part PARTITION OF event $_->[1]" : $tree eq 'children' ? "CREATE TABLE $part () INHERITS (event)" : ''; }
+    [0, "FOR VALUES FROM (MINVALUE) TO ('2020-01-20')"], [1, "FOR VALUES FROM ('2020-01-20') TO ('2020-03-01')"], ['rest', 'DEFAULT'];
+psql(<<'SQL' =~ s/PARTITIONED;/$partitioned;/r =~ s/PARTS;/$ranges;/r);
+CREATE TABLE event (id serial, lead_id int, at timestamptz, d date, ts timestamp NOT NULL DEFAULT '2020-01-01',
+    n int, big bigint, t text, b boolean)PARTITIONED;
+PARTS;
 CREATE INDEX ON event (at); CREATE INDEX ON event (lead_id);
 SELECT leadflow.register_source('at', 'event', 'lead_id', 'id', 'at');
 SELECT leadflow.register_source('day', 'event', 'lead_id', 'id', 'd');
@@ -137,9 +147,30 @@ sub values_of
         pick(0 .. 6, 'NULL', -2), pick(0 .. 6, 'NULL'), pick("'x'", "'Yy'", 'NULL'), pick('true', 'false', 'NULL');
 }
 
+# What is done to one of the tables that records are in; a partition refuses some of it.
+sub write_part
+{
+    my ($days) = @_;
+    my $part = pick(@parts[ 1 .. $#parts ]);
+    my $kind = rand();
+    my $sql = $kind < 0.2 ? "INSERT INTO $part (lead_id, at, d, ts, n, big, t, b) VALUES (" . values_of($days) . ')'
+      : $kind < 0.35 ? "INSERT INTO $part (lead_id, at, d, n) SELECT lead_id + 1, at, d, n FROM ONLY $part WHERE id % 5 = " . int(rand(5)) . ' LIMIT 3'
+      : $kind < 0.6 ? "UPDATE ONLY $part SET n = n + 1 WHERE lead_id = " . (1 + int(rand(40)))
+      : $kind < 0.75 ? "DELETE FROM $part WHERE id % 23 = " . int(rand(23))
+      : $kind < 0.78 ? "TRUNCATE ONLY $part"
+      : $kind < 0.8 ? "ALTER TABLE $part DISABLE TRIGGER ALL; UPDATE $part SET n = 1 WHERE id % 9 = 1; ALTER TABLE $part ENABLE TRIGGER ALL"
+      : $tree eq 'children' ? pick("ALTER TABLE $part NO INHERIT event", "ALTER TABLE $part INHERIT event", "DROP TABLE $part", "CREATE TABLE $part () INHERITS (event)",
+        "ALTER TABLE $part NO INHERIT event; UPDATE $part SET n = 3 WHERE id % 5 = 1; ALTER TABLE $part INHERIT event")
+      : pick("ALTER TABLE event DETACH PARTITION event_1", "ALTER TABLE event ATTACH PARTITION event_1 FOR VALUES FROM ('2020-01-20') TO ('2020-03-01')", 'DROP TABLE event_0',
+        "CREATE TABLE event_0 PARTITION OF event FOR VALUES FROM (MINVALUE) TO ('2020-01-20')", "CREATE TABLE IF NOT EXISTS event_far PARTITION OF event FOR VALUES FROM ('2031-01-01') TO ('2032-01-01')",
+        "DROP TABLE event_far", "ALTER TABLE event DETACH PARTITION event_1; DELETE FROM event_1 WHERE id % 3 = 0; ALTER TABLE event ATTACH PARTITION event_1 FOR VALUES FROM ('2020-01-20') TO ('2020-03-01')");
+    say_sql("DO \$\$ BEGIN $sql; EXCEPTION WHEN OTHERS THEN NULL; END \$\$;");
+}
+
 sub write_records
 {
     my ($days) = @_;
+    return write_part($days) if @parts > 1 && rand() < 0.2;
     my $kind = rand();
     my $columns = '(lead_id, at, d, ts, n, big, t, b)';
     if ($kind < 0.5) { say_sql("INSERT INTO event $columns VALUES " . join(', ', map { '(' . values_of($days) . ')' } 1 .. 1 + int(rand(4))) . ';'); }
