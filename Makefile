@@ -5,14 +5,14 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" leadflow.contro
 MODULE_big = leadflow
 
 # The rooms, in the order in which one may call another: each is a folder of
-# src/ with its C, its SQL declarations (room.sql) and its tables
-# (room.tables.sql, created by leadflow.install()).
+# src/ with its C, its SQL declarations (room.sql) and its tables and views
+# (*.tables.sql, created by leadflow.install()).
 ROOMS = leadset segment form cadence source engine rollup lead list activity followup rule sync report handoff access
 
 GENERATED = $(patsubst %.y,%.c,$(wildcard src/*/*.y)) $(patsubst %.l,%.c,$(wildcard src/*.l))
 OBJS = $(sort $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c) $(GENERATED)))
 SQL_FRAGMENTS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).sql))
-TABLE_FRAGMENTS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).tables.sql))
+TABLE_FRAGMENTS = $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.tables.sql)))
 
 DATA_built = leadflow--$(EXTVERSION).sql
 EXTRA_CLEAN = $(GENERATED) $(wildcard src/*/*_gram.h) src/install.sql

@@ -1,4 +1,4 @@
--- Runs the tick of the coming Monday and shows what came out of it.
+-- Runs the tick of the coming Monday and shows what came out of it, then a week of calls.
 
 \pset border 2
 \pset linestyle unicode
@@ -65,6 +65,8 @@ SELECT l.name || E'\n\n    ' || s.segment::text || E'\n\n' || leadflow.to_sql(s.
 \pset recordsep '\n'
 \pset tuples_only off
 \pset format aligned
+
+\ir week.sql
 
 \echo
 \echo '== From now on by pg_cron: SELECT * FROM leadflow.schedule_jobs()'

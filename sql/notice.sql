@@ -58,6 +58,16 @@ SELECT pg_temp.text(body) AS body FROM leadflow.notification WHERE kind = 'none_
 -- a refresh of Monday that came on Wednesday is shared on Wednesday
 SELECT * FROM pg_temp.tick('2099-01-14 03:00');
 SELECT * FROM pg_temp.tick('2099-01-14 07:00');
+-- no list is shared before the refresh that is due; one that failed on Monday is with that of Tuesday, and only once
+SELECT leadflow.create_list('daily', 'lead(lead_id <= 3)', 'daily at 07:00') > 0 AS made;
+UPDATE leadflow.list SET created_at = '2099-01-17' WHERE name = 'daily';
+SELECT kind FROM pg_temp.tick('2099-01-18 07:00');
+INSERT INTO leadflow.refresh_run (list_id, due_at, as_of, started, error)
+SELECT list_id, '2099-01-19 07:00', '2099-01-19 07:00', now(), 'failed' FROM leadflow.list WHERE name = 'daily';
+SELECT leadflow.run_reminder('リスト共有', '2099-01-19 07:01');
+SELECT * FROM pg_temp.tick('2099-01-20 07:00') WHERE kind = 'list_shared';
+SELECT kind, list FROM pg_temp.tick('2099-01-21 07:00');
+SELECT list, subject FROM pg_temp.tick('2099-01-26 07:00') WHERE kind = 'list_shared';
 
 -- templates and roles are the users' own; without a template a reminder is announced alone
 UPDATE leadflow.schedule SET role = 'inside_sales' WHERE kind = 'due_tomorrow';

@@ -100,7 +100,8 @@ SELECT rank, urgency, lead_id, company, name, phone, state, talk_script FROM lea
 SELECT last_visit_at, last_applied_at, last_campaign, last_acted_on, last_kind, last_result, last_content FROM leadflow.my_members WHERE lead_id = 1;
 RESET ROLE;
 SELECT count(*) AS not_a_rep FROM leadflow.my_members;
-SELECT list, status, rep, total, not_started, in_progress, done, effective_calls, overdue FROM leadflow.list_progress WHERE list = 'calls' ORDER BY rep;
+SELECT list, rep, members, not_started, in_progress, done, activities, effective_calls, appointments, deals, overdue FROM leadflow.rep_progress WHERE list = 'calls' ORDER BY rep;
+SELECT * FROM leadflow.list_summary WHERE list = 'calls';
 SELECT lead_id, at, kind, what, list, rep, regexp_replace(detail, '^' || current_user || '$', 'me') AS detail FROM leadflow.lead_timeline WHERE lead_id IN (1, 7) ORDER BY lead_id, at, kind, what, detail;
 ROLLBACK;
 

@@ -87,6 +87,21 @@ UPDATE leadflow.lead SET employees = NULL, fields = '{}', rep_id = NULL WHERE le
 INSERT INTO leadflow.lead (lead_id, employees, created_at) VALUES (20, 5, now()), (21, 5, '2026-01-01'), (22, NULL, now());
 SELECT count(*) FROM leadflow.record_activities('[{"lead_id": 6, "kind": "電話"}, {"lead_id": 6, "kind": "電話", "list": "営業"}, {"lead_id": 6, "kind": "メール", "list": "営業"}]');
 SELECT pg_temp.log() OFFSET 21;
+UPDATE leadflow.rule SET enabled = false;
+
+-- notices: to a role too; nothing in a lead's name ends the subject, and html is said to be html
+SELECT leadflow.save_template('html', '{{lead.company}}', '<p>{{lead.company}}</p>', format => 'html') <> '';
+SELECT leadflow.create_rule('知らせ', '{"leaves": "営業"}', '[{"notify": "marketing", "subject": "離脱"}, {"notify": "田中", "template": "html"}]') > 0;
+UPDATE leadflow.lead SET company = E'A&B\r\nBcc: x@evil.example', last_name = E'\u2028山田' WHERE lead_id = 4;
+SELECT leadflow.add_to_list('営業', '{4}'::leadflow.leadset), leadflow.remove_from_list('営業', '{4}'::leadflow.leadset);
+SELECT rep_id, role, address, to_json(subject), to_json(body), payload - '{cause,list_id,member_id}'::text[] FROM leadflow.notification WHERE payload ->> 'rule' = '知らせ' ORDER BY notification_id;
+
+-- more leads than a segment has room for
+INSERT INTO leadflow.lead (lead_id, created_at) SELECT n, '2026-01-01' FROM generate_series(1001, 11001) AS n;
+INSERT INTO leadflow.list (list_id, name) VALUES (1003, '大勢');
+SELECT leadflow.create_rule('大勢を均等', '{"enters": "大勢"}', '[{"distribute": "even", "reps": ["田中", "鈴木"]}]') > 0;
+SELECT leadflow.add_to_list('大勢', 'lead(lead_id > 1000)'::leadflow.segment);
+SELECT status, did, count(*) FROM leadflow.rule_log JOIN leadflow.rule AS r USING (rule_id) WHERE r.name = '大勢を均等' GROUP BY 1, 2 ORDER BY 2;
 ROLLBACK;
 
 -- dates and segments come with the tick; who was there before the rule was is no cause
@@ -127,6 +142,11 @@ INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (4, now() + inter
 SELECT pg_temp.tick(6); SELECT pg_temp.new() ORDER BY 1;
 SELECT lead_id, status, did FROM leadflow.try_rule('来訪', now() - interval '2 days', now() + interval '7 days');
 SELECT lead_id, cause ~ 'expected_close_on', did FROM leadflow.try_rule('完了3日前', now() - interval '2 days');
+-- a date of a form, whatever it is called
+SELECT version FROM leadflow.set_form('lead', '"o''clock%s" date');
+SELECT leadflow.create_rule('時刻', '{"date": "lead.o''clock%s"}', '[{"create_task": "時刻"}]') > 0;
+UPDATE leadflow.lead SET form_version = DEFAULT, fields = jsonb_build_object('o''clock%s', pg_temp.day(7)) WHERE lead_id = 1;
+SELECT pg_temp.tick(7); SELECT pg_temp.new() ~ '時刻.*o''clock%s .*done';
 ROLLBACK;
 
 -- what fails is undone and tried again, each lead by itself, and stops nobody
@@ -204,6 +224,10 @@ SELECT leadflow.create_rule('r', '{"field": "employees"}', '[{"mail": "お礼"}]
 SELECT leadflow.create_rule('r', '{"field": "lead.emploees"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"field": "lead.rep", "to": "田仲"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"field": "lead.employees", "list": "営業"}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"field": "lead.employees", "to": [5, "6"]}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"field": "lead.competitor", "to": "true"}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"field": "lead.company", "to": null}', '[{"mail": "お礼"}]');
+SELECT leadflow.create_rule('r', '{"field": "deal.expected_close_on", "to": "2026-06-01"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"enters": "営行"}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"enters": 5}', '[{"mail": "お礼"}]');
 SELECT leadflow.create_rule('r', '{"enters_segment": "hot"}', '[{"mail": "お礼"}]');

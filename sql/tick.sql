@@ -134,7 +134,7 @@ BEGIN
 END $$;
 DELETE FROM leadflow.list WHERE name <> 'HOTリードリスト';
 SELECT leadflow.create_list('new york', zone => 'America/New_York') > 0 AS made;
-UPDATE leadflow.list SET created_at = '2099-01-01';
+UPDATE leadflow.list SET created_at = '2099-01-01', cadence = NULL;
 UPDATE leadflow.schedule SET created_at = '2099-01-01';
 SELECT at, pg_temp.remind(at::timestamptz)
   FROM unnest(ARRAY['2099-01-01 07:59', '2099-01-01 08:00', '2099-01-01 08:00', '2099-01-01 22:59', '2099-01-01 23:00', '2099-01-02 00:00', '2099-01-02 07:59',
@@ -145,6 +145,10 @@ UPDATE leadflow.schedule SET cadence = 'hourly' WHERE kind = 'due_tomorrow';
 SELECT leadflow.create_list('later') > 0 AS made;
 UPDATE leadflow.list SET created_at = '2099-01-09 10:30' WHERE name = 'later';
 SELECT at, pg_temp.remind(at::timestamptz) FROM unnest(ARRAY['2099-01-09 09:00', '2099-01-09 10:00', '2099-01-09 11:00', '2099-01-09 12:00']) AS at;
+-- a refresh that is due comes first, unless it has failed
+UPDATE leadflow.list SET segment = 'everyone', cadence = 'daily at 07:00' WHERE name IN ('later', 'new york');
+INSERT INTO leadflow.refresh_run (list_id, due_at, as_of, started, error) SELECT list_id, '2099-01-10 07:00', '2099-01-10 07:00', now(), 'failed' FROM leadflow.list WHERE name = 'later';
+SELECT pg_temp.remind('2099-01-10 12:00') AS failed_and_by_hand, pg_temp.remind('2099-01-10 22:00') AS none_yet, pg_temp.tick('2099-01-10 22:00'), pg_temp.remind('2099-01-10 22:00') AS refreshed;
 UPDATE leadflow.schedule SET enabled = false;
 SELECT pg_temp.remind('2099-01-11 17:00');
 -- an announcement has to fit into a notification

@@ -152,7 +152,7 @@ ask(int question)
 	frame = EnterAsOwner();
 	if (asked->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(asked->sql, 1, &type);
+		SPIPlanPtr	plan = SPI_prepare_cursor(asked->sql, 1, &type, CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));

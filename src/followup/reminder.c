@@ -30,7 +30,11 @@ typedef struct ReminderKind
 	int			days;			/* how many days its notices are of use */
 } ReminderKind;
 
-/* Due at its own time, on the clocks of each list; caught up within the day. */
+/*
+ * Due at its own time, on the clocks of each list; caught up within the day. A
+ * refresh that is due comes first, unless it has failed: another tick may be at
+ * it, and will do the reminder after that.
+ */
 #define DUE_ON_ITS_DAY \
 	"SELECT l.list_id, leadflow.local_date(e.due_at, z.zone) AS day, e.due_at" \
 	" FROM leadflow.schedule AS s CROSS JOIN leadflow.list AS l" \
@@ -38,7 +42,12 @@ typedef struct ReminderKind
 	" CROSS JOIN LATERAL (SELECT leadflow.last_run(s.cadence, $3, z.zone)) AS e (due_at)" \
 	" WHERE s.name = $1 AND s.enabled AND l.status = 'open'" \
 	" AND e.due_at > greatest(s.created_at, l.created_at)" \
-	" AND leadflow.local_date(e.due_at, z.zone) = leadflow.local_date($3, z.zone)"
+	" AND leadflow.local_date(e.due_at, z.zone) = leadflow.local_date($3, z.zone)" \
+	" AND NOT EXISTS (SELECT FROM (SELECT leadflow.last_run(l.cadence, $3, coalesce(l.zone, $2)))" \
+	"   AS c (due_at)" \
+	"  WHERE l.segment IS NOT NULL AND c.due_at > greatest(l.created_at, l.done_through)" \
+	"  AND NOT EXISTS (SELECT FROM leadflow.refresh_run AS r" \
+	"   WHERE r.list_id = l.list_id AND r.due_at = c.due_at AND r.error IS NOT NULL))"
 
 /* The refresh of a list by its cadence that was the last to succeed */
 #define LAST_REFRESH(list) \
@@ -46,16 +55,23 @@ typedef struct ReminderKind
 	"  WHERE r.list_id = " list ".list_id AND r.due_at IS NOT NULL AND r.finished IS NOT NULL" \
 	"  ORDER BY r.due_at DESC LIMIT 1)"
 
-/* Due once its time has come after a refresh, however late that was. */
+/*
+ * Due, however late, when the list was refreshed since it was last shared, and
+ * the refresh that was due by then is done: another tick may be at that one.
+ */
 #define DUE_AFTER_REFRESH \
 	"SELECT l.list_id, leadflow.local_date(e.due_at, z.zone) AS day, e.due_at" \
 	" FROM leadflow.schedule AS s CROSS JOIN leadflow.list AS l" \
 	" CROSS JOIN LATERAL " LAST_REFRESH("l") " AS f" \
 	" CROSS JOIN LATERAL (SELECT coalesce(s.zone, l.zone, $2)) AS z (zone)" \
-	" CROSS JOIN LATERAL (SELECT leadflow.next_run(s.cadence, f.due_at - interval '1 microsecond'," \
-	"   z.zone)) AS e (due_at)" \
+	" CROSS JOIN LATERAL (SELECT leadflow.last_run(s.cadence, $3, z.zone)," \
+	"   coalesce(max(r.due_at), leadflow.last_run(s.cadence, s.created_at, z.zone), '-infinity')" \
+	"   FROM leadflow.schedule_run AS r WHERE r.schedule = s.name AND r.list_id = l.list_id)" \
+	"  AS e (due_at, before)" \
 	" WHERE s.name = $1 AND s.enabled AND l.status = 'open'" \
-	" AND e.due_at > s.created_at AND e.due_at <= $3"
+	" AND e.due_at > greatest(s.created_at, l.created_at, e.before) AND f.due_at > e.before" \
+	" AND (l.segment IS NOT NULL AND leadflow.last_run(l.cadence, e.due_at, coalesce(l.zone, $2))" \
+	"  > greatest(l.created_at, l.done_through)) IS NOT TRUE"
 
 static const ReminderKind kinds[] = {
 	{"list_shared", "list", DUE_AFTER_REFRESH, "true", false, 7},
@@ -149,7 +165,7 @@ static const ReminderKind kinds[] = {
 	"   (kind, channel, rep_id, role, list_id, subject, body, payload, dedup_key, expires_at)" \
 	"  SELECT $4, %s, x.to_rep, x.to_role, x.list_id, %s, %s," \
 	"   jsonb_build_object('schedule', $1, 'list', x.list_name, 'list_id', x.list_id, 'day', x.day," \
-	"    'due_at', x.due_at, 'count', x.count, 'link', x.link) || x.more," \
+	"    'due_at', x.due_at, 'count', x.count, 'link', x.link, 'format', %s) || x.more," \
 	"   concat_ws(':', $1, x.list_id, to_char(x.day, 'YYYY-MM-DD')," \
 	"    coalesce('rep ' || x.to_rep, 'role ' || x.to_role))," \
 	"   leadflow.day_start(x.day + %d, x.zone)" \
@@ -197,7 +213,7 @@ append_notices(StringInfo sql, const ReminderKind *kind, const char *template_na
 		appendStringInfoString(sql, TOLD_NOTICES);
 	}
 	appendStringInfo(sql, WRITE_NOTICES, quote_literal_cstr(template->channel), text.subject,
-					 text.body, kind->days);
+					 text.body, quote_literal_cstr(template->format), kind->days);
 }
 
 Datum

@@ -25,6 +25,7 @@ COMMENT ON COLUMN leadflow.rep.away_from IS 'first day of an absence (不在開�
 COMMENT ON COLUMN leadflow.rep.away_until IS 'last day of an absence (不在終了日)';
 COMMENT ON COLUMN leadflow.rep.active IS 'takes part in distributions (有効)';
 COMMENT ON COLUMN leadflow.rep.manager_id IS 'rep who is told what this one has left to do (上長)';
+CREATE INDEX IF NOT EXISTS rep_db_role ON leadflow.rep (db_role);
 
 CREATE TABLE IF NOT EXISTS leadflow.campaign (
     campaign_id bigserial PRIMARY KEY,

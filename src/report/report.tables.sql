@@ -2,6 +2,8 @@
 
 -- Each lead by its key, one after the other (that is what OFFSET 0 is for): a rep has
 -- few, though the planner, who does not know which rep will ask, may expect many.
+-- The name of the user is made to compare as texts do: names have a collation of
+-- their own, in which rep_db_role is not sorted.
 CREATE OR REPLACE VIEW leadflow.my_members WITH (security_invoker = true) AS
 SELECT CASE WHEN m.due_on = t.today THEN 1
             WHEN m.due_on < t.today THEN 2
@@ -44,7 +46,7 @@ SELECT CASE WHEN m.due_on = t.today THEN 1
                       WHERE e.lead_id = m.lead_id ORDER BY e.applied_at DESC, e.application_id DESC LIMIT 1) AS p ON true
   LEFT JOIN LATERAL (SELECT e.acted_on, e.kind, e.result, e.content FROM leadflow.activity AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
- WHERE r.db_role = (SELECT current_user) AND m.left_at IS NULL AND m.state <> 'done';
+ WHERE r.db_role = (SELECT current_user COLLATE "default") AND m.left_at IS NULL AND m.state <> 'done';
 COMMENT ON VIEW leadflow.my_members IS 'the open members of the rep one is connected as; to be read in the order of rank, due_on (自分の担当リード)';
 COMMENT ON COLUMN leadflow.my_members.rank IS 'order of work: 1 due today, 2 overdue, 3 contact again, 4 the rest (順位)';
 COMMENT ON COLUMN leadflow.my_members.urgency IS 'the same in words (緊急度)';
@@ -69,55 +71,6 @@ COMMENT ON COLUMN leadflow.my_members.last_kind IS 'its kind (最終活動の種
 COMMENT ON COLUMN leadflow.my_members.last_result IS 'its result (最終活動の結果)';
 COMMENT ON COLUMN leadflow.my_members.last_content IS 'its content (最終活動の内容)';
 COMMENT ON COLUMN leadflow.my_members.talk_script IS 'what to say on the phone (トークスクリプト)';
-
-CREATE OR REPLACE VIEW leadflow.list_progress WITH (security_invoker = true) AS
-SELECT l.list_id,
-       l.name AS list,
-       l.status,
-       r.name AS rep,
-       c.total,
-       c.not_started,
-       c.in_progress,
-       c.done,
-       c.effective_calls,
-       c.overdue
-  FROM leadflow.list AS l
- CROSS JOIN LATERAL (
-        SELECT w.rep_id,
-               count(w.state) AS total,
-               count(*) FILTER (WHERE w.state = 'not_started') AS not_started,
-               count(*) FILTER (WHERE w.state = 'in_progress') AS in_progress,
-               count(*) FILTER (WHERE w.state = 'done') AS done,
-               count(*) FILTER (WHERE w.state IS NULL) AS effective_calls,
-               count(*) FILTER (WHERE w.overdue) AS overdue
-          FROM (SELECT m.rep_id, m.state, m.state <> 'done' AND m.due_on < t.today AS overdue
-                  FROM leadflow.member AS m,
-                       (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')))) AS t (today)
-                 WHERE m.list_id = l.list_id AND m.left_at IS NULL
-                 UNION ALL
-                SELECT m.rep_id, m.state, false AS overdue
-                  FROM leadflow.member AS m
-                 WHERE m.list_id = l.list_id AND m.left_at IS NOT NULL AND m.state = 'done'
-                 UNION ALL
-                SELECT a.rep_id, NULL::text AS state, false AS overdue
-                  FROM leadflow.activity AS a
-                 WHERE a.list_id = l.list_id
-                   AND (a.form_version, a.result) IN (SELECT f.version, k.key
-                                                        FROM leadflow.form_version AS f, LATERAL leadflow.choices(f.form) AS k
-                                                       WHERE f.entity = 'activity' AND k.field = 'result' AND k.effective)) AS w
-         GROUP BY w.rep_id) AS c
-  LEFT JOIN leadflow.rep AS r ON r.rep_id = c.rep_id;
-COMMENT ON VIEW leadflow.list_progress IS 'how far the reps are with each list (リストの進捗)';
-COMMENT ON COLUMN leadflow.list_progress.list_id IS 'key of the list';
-COMMENT ON COLUMN leadflow.list_progress.list IS 'list (リスト名)';
-COMMENT ON COLUMN leadflow.list_progress.status IS 'open or closed (ステータス)';
-COMMENT ON COLUMN leadflow.list_progress.rep IS 'rep in charge, of calls the one who made them; null for nobody (担当者)';
-COMMENT ON COLUMN leadflow.list_progress.total IS 'open members, and those that were worked: the sum of the next three (合計)';
-COMMENT ON COLUMN leadflow.list_progress.not_started IS 'open and not started (未着手)';
-COMMENT ON COLUMN leadflow.list_progress.in_progress IS 'open and in progress (継続)';
-COMMENT ON COLUMN leadflow.list_progress.done IS 'done, whether on the list still or not (完了)';
-COMMENT ON COLUMN leadflow.list_progress.effective_calls IS 'activities for the list with a result that its form calls effective (有効コール)';
-COMMENT ON COLUMN leadflow.list_progress.overdue IS 'open, not done and past their due day (期限超過)';
 
 -- An activity has a day: it stands where it was recorded, if on that day, else at
 -- the start of the day.

@@ -279,11 +279,14 @@ perform_distribute(const RuleAction *action, Firing *firing)
 	AddTextArg(&args, action->list);
 	AddArg(&args, LeadflowType("leadset"), there);
 	AddArg(&args, JSONBOID, JsonbPGetDatum(action->object));
-	SpiRun("SELECT FROM leadflow.distribute($1, strategy => $3 ->> 'distribute',"
+	/* a segment has room for so many ids */
+	SpiRun("SELECT FROM (SELECT format('lead(lead_id in (%s))', string_agg(n.lead_id::text, ', '))"
+		   "   ::leadflow.segment AS segment"
+		   "  FROM (SELECT u.lead_id, (row_number() OVER (ORDER BY u.lead_id) - 1) / 5000 AS part"
+		   "   FROM leadflow.unnest($2) AS u (lead_id)) AS n GROUP BY n.part ORDER BY n.part) AS s,"
+		   " LATERAL leadflow.distribute($1, strategy => $3 ->> 'distribute',"
 		   " reps => CASE WHEN $3 ? 'reps' THEN ARRAY(SELECT jsonb_array_elements_text($3 -> 'reps')) END,"
-		   " segment => (SELECT format('lead(lead_id in (%s))',"
-		   "   string_agg(u.lead_id::text, ', '))::leadflow.segment"
-		   "  FROM leadflow.unnest($2) AS u (lead_id)))", &args);
+		   " segment => s.segment)", &args);
 	rows = SpiRun("SELECT coalesce('assigned to ' || r.name || ' on list \"' || l.name || '\"',"
 				  "  'waits for a rep on list \"' || l.name || '\"'), leadflow.leadset_agg(m.lead_id)"
 				  " FROM leadflow.unnest($2) AS u (lead_id) JOIN leadflow.member AS m USING (lead_id)"
@@ -453,7 +456,7 @@ perform_deal(const RuleAction *action, Firing *firing)
 
 /* ---- notices and mails -------------------------------------------------------------- */
 
-/* "rep" is whoever is in charge; else a rep's name, or an address. */
+/* "rep" is whoever is in charge; else a rep's name, a role, or an address. */
 static void
 check_notify(RuleAction *action)
 {
@@ -461,7 +464,7 @@ check_notify(RuleAction *action)
 	char	   *template = text_of(action, "template");
 
 	if (strcmp(to, "rep") != 0 && strchr(to, '@') == NULL)
-		require_name("rep", to, "leadflow.rep");
+		require_name("rep or role", to, "(SELECT name FROM leadflow.rep UNION SELECT role FROM leadflow.recipient) AS n");
 	if (template != NULL && (get(action, "subject") != NULL || get(action, "body") != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -481,7 +484,8 @@ notice_text(const RuleAction *action, const Firing *firing)
 
 	if (template != NULL)
 		return CompileTemplate(LoadTemplate(template, "lead"));
-	text.subject = psprintf("concat_ws(' ', %s, l.company, l.last_name, l.first_name)",
+	text.subject = psprintf("concat_ws(' ', %s, leadflow.merge_value(l.company, 'line'),"
+							" leadflow.merge_value(l.last_name, 'line'), leadflow.merge_value(l.first_name, 'line'))",
 							quote_literal_cstr(subject ? subject : firing->rule->name));
 	text.body = quote_literal_cstr(body ? body : firing->rule->name);
 	text.missing = "'{}'::text[]";
@@ -517,13 +521,16 @@ perform_notify(const RuleAction *action, Firing *firing)
 					"  LEFT JOIN leadflow.list AS t ON t.list_id = (g.detail ->> 'list_id')::bigint"
 					"  LEFT JOIN leadflow.rep AS r ON r.rep_id = g.rep_id),"
 					" notice AS (INSERT INTO leadflow.notification AS n"
-					"   (kind, channel, rep_id, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
-					"  SELECT 'rule', coalesce($5, (SELECT e.channel FROM leadflow.template AS e"
-					"    WHERE e.name = $6), 'mail'),"
-					"   w.rep_id, CASE WHEN w.rep_id IS NULL THEN $4 END, w.lead_id, (w.detail ->> 'list_id')::bigint,"
+					"   (kind, channel, rep_id, role, address, lead_id, list_id, subject, body, payload, dedup_key, due_at)"
+					"  SELECT 'rule', coalesce($5, e.channel, 'mail'), w.rep_id,"
+					"   CASE WHEN w.rep_id IS NULL AND $4 NOT LIKE '%%@%%' THEN $4 END,"
+					"   CASE WHEN w.rep_id IS NULL AND $4 LIKE '%%@%%' THEN $4 END,"
+					"   w.lead_id, (w.detail ->> 'list_id')::bigint,"
 					"   w.subject, w.body, w.detail || jsonb_strip_nulls(jsonb_build_object('rule', $7,"
-					"    'cause', w.cause, 'lead_id', w.lead_id, 'template', $6)), format('rule %%s %%s', w.log_id, $9), $8"
-					"  FROM written AS w WHERE NOT w.incomplete AND (w.rep_id IS NOT NULL OR $4 LIKE '%%@%%')"
+					"    'cause', w.cause, 'lead_id', w.lead_id, 'template', $6, 'format', e.format)),"
+					"   format('rule %%s %%s', w.log_id, $9), $8"
+					"  FROM written AS w LEFT JOIN leadflow.template AS e ON e.name = $6"
+					"  WHERE NOT w.incomplete AND coalesce(w.rep_id::text, $4) IS NOT NULL"
 					"  RETURNING n.lead_id)"
 					" SELECT (SELECT leadflow.leadset_agg(lead_id) FROM notice),"
 					"  (SELECT leadflow.leadset_agg(lead_id) FROM written WHERE incomplete)",

@@ -319,6 +319,48 @@ resolve_choices(RuleEvent *event, const Source *source)
 	}
 }
 
+/* The values can be those of the field: one of another type would never come. */
+static void
+require_type(const RuleEvent *event)
+{
+	const SourceField *field = event->field;
+	ListCell   *lc;
+
+	foreach(lc, event->values)
+	{
+		JsonbValue *value = lfirst(lc);
+
+		switch (field->lookup_relation ? FIELD_TEXT : field->type)
+		{
+			case FIELD_NUMBER:
+				if (value->type == jbvNumeric)
+					continue;
+				break;
+			case FIELD_BOOLEAN:
+				if (value->type == jbvBool)
+					continue;
+				break;
+			case FIELD_TEXT:
+			case FIELD_CHOICES:
+				if (value->type == jbvString)
+					continue;
+				break;
+			case FIELD_OTHER:
+				continue;
+			default:
+				break;
+		}
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is %s and does not become %s", field->name, field->type_name, json_of(value)),
+				 field->type == FIELD_NUMBER ? errhint("Write a number, without quotes.") :
+				 field->type == FIELD_BOOLEAN ? errhint("Write true or false, without quotes.") :
+				 field->type == FIELD_TEXT || field->type == FIELD_CHOICES ?
+				 errhint("Write a text, in quotes.") :
+				 errhint("A day is waited for with {\"date\": \"%s.%s\"}.", event->entity, field->name)));
+	}
+}
+
 /* Names in another table, such as stages: they are there. */
 static void
 require_names(List *values, const char *what, const char *lookup, const char *all)
@@ -376,6 +418,7 @@ read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 	}
 	source = find_field(event, path, entities, lengthof(entities));
 	resolve_choices(event, source);
+	require_type(event);
 	if (event->field->lookup_relation != NULL)
 		require_names(event->values, event->field->name,
 					  psprintf("SELECT FROM %s WHERE %s = $1", event->field->lookup_relation,
@@ -739,11 +782,12 @@ DateCausesSql(const RuleEvent *event)
 		psprintf("CASE WHEN isfinite(%s) THEN leadflow.local_date(%s, $2) END", value, value) :
 		psprintf("(%s)::date", value);
 
-	return psprintf("SELECT n.lead_id, '%s ' || n.%s || ' %s ' || to_char(d.date, 'YYYY-MM-DD') AS cause,"
+	return psprintf("SELECT n.lead_id, '%s ' || n.%s || %s || to_char(d.date, 'YYYY-MM-DD') AS cause,"
 					" least($4, leadflow.day_start(d.date + %d, $2)) AS at, %s AS detail"
 					" FROM leadflow.%s AS n, LATERAL (SELECT %s AS date) AS d"
 					" WHERE isfinite(d.date) AND d.date + %d > $6 AND d.date + %d <= leadflow.local_date($4, $2)%s",
-					event->entity, event->key, event->column ? event->column : event->field->name,
+					event->entity, event->key,
+					quote_literal_cstr(psprintf(" %s ", event->column ? event->column : event->field->name)),
 					event->days, detail_of(event->entity), event->entity, date, event->days, event->days,
 					is_pending(event));
 }

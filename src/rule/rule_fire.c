@@ -455,13 +455,40 @@ tick_body(void *state)
 		tick_date(tick, event);
 }
 
-/* What failed, each cause by itself: one that fails again stops no other. */
+/* Causes that a tick lets fail again of one rule; the others wait for the next. */
+#define MAX_FAILURES	100
+
+/* Fire for all, or for halves of them down to the ones to blame. */
+static void
+fire_again(const Rule *rule, const int64 *ids, int n, TimestampTz at, int *failures)
+{
+	FireState	state = {rule, BigintArray(ids, n), at, at};
+	ErrorData  *error;
+
+	CHECK_FOR_INTERRUPTS();
+	if (n == 0 || *failures >= MAX_FAILURES)
+		return;
+	error = Attempt(fire_body, &state);
+	if (error == NULL)
+		return;
+	if (n == 1)
+	{
+		note_failure(rule, state.rows, at, error);
+		(*failures)++;
+		return;
+	}
+	fire_again(rule, ids, n / 2, at, failures);
+	fire_again(rule, ids + n / 2, n - n / 2, at, failures);
+}
+
+/* What failed: a cause that fails again stops no other. */
 static void
 retry(const Rule *rule, TimestampTz at)
 {
 	SpiArgs		args = {0};
 	uint64		rows;
 	int64	   *ids;
+	int			failures = 0;
 
 	AddBigintArg(&args, rule->rule_id);
 	AddTimeArg(&args, at);
@@ -471,11 +498,7 @@ retry(const Rule *rule, TimestampTz at)
 	ids = palloc((rows + 1) * sizeof(int64));
 	for (uint64 row = 1; row <= rows; row++)
 		ids[row - 1] = SpiBigint(row, 1);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		FireRule(rule, BigintArray(&ids[i], 1), 1, at, at);
-	}
+	fire_again(rule, ids, rows, at, &failures);
 }
 
 /*

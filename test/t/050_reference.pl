@@ -21,7 +21,7 @@ use LeadflowTest;
 use Test::More;
 
 my $doc = dirname(abs_path(__FILE__)) . '/../../doc';
-my @names = qw(reference segment-language data-model form security README);
+my @names = qw(reference segment-language data-model form security bi README);
 plan skip_all => 'doc/ is not here' unless -e "$doc/reference.md";
 
 # Bytes of UTF-8, here and in what psql gets and gives.

@@ -112,24 +112,30 @@ foreach my $n (0 .. $#ticks)
     $shaken->safe_psql('week', work($n));
     while (1)
     {
-        my (@pids, @runs, @out);
+        my (@pids, @runs);
+        my $checkpointer = $shaken->safe_psql('week', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
         foreach my $i (0, 1)
         {
             my ($in, $out, $err) = ("SELECT pg_backend_pid();\n", '', '');
             my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $shaken->connstr('week') ], \$in, \$out, \$err, IPC::Run::timeout(60));
             $run->pump until $out =~ /\n/;
             push @pids, $out =~ /(\d+)/;
-            $in .= "CALL leadflow.run_due('$ticks[$n]');\n\\echo done\n";
-            push @runs, [ $run, \$out ];
+            push @runs, [ $run, \$in ];
         }
-        $_->[0]->pump_nb foreach @runs;
+        foreach my $run (@runs)
+        {
+            ${ $run->[1] } = "CALL leadflow.run_due('$ticks[$n]');\n";
+            $run->[0]->pump_nb while length ${ $run->[1] };
+        }
         sleep rand(0.15) if $shaking;
         my $killed = $shaking && kill 'KILL', $pids[ int rand 2 ];
         $_->[0]->finish foreach @runs;
         $kills++ if $killed;
         $shaking = 0;
-        $shaken->poll_query_until('week', 'SELECT true') or die 'the server does not come back';
         last unless $killed;
+        # a server that comes back has a new one
+        $shaken->poll_query_until('week', "SELECT pid <> $checkpointer FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+            or die 'the server does not come back';
     }
 }
 is($shaken->safe_psql('week', $written), $expected, "$kills kills and two ticks at once change nothing");
@@ -155,12 +161,13 @@ sub worker
 $shaken->safe_psql('week', 'CREATE TABLE delivered (notification_id bigint)');
 foreach my $dying ([ 'SELECT pg_sleep(60)', '' ], [ '', 'SELECT pg_sleep(60)' ])
 {
-    my $worker = worker('1 s', @$dying);
+    my $worker = worker('1 hour', @$dying);
     $shaken->poll_query_until('week', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')");
     $shaken->safe_psql('week', "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     $worker->finish;
 }
 is($shaken->safe_psql('week', "SELECT state, attempts, count(*) FROM leadflow.notification WHERE attempts > 0 GROUP BY 1, 2"), 'claimed|1|30', 'two workers die');
+$shaken->safe_psql('week', "UPDATE leadflow.notification SET claimed_until = now() WHERE state = 'claimed'");
 while ($shaken->safe_psql('week', "SELECT count(*) FROM leadflow.notification WHERE state <> 'sent'") > 0)
 {
     $_->finish foreach map { worker('1 minute', '', '') } 1 .. 3;
