@@ -28,6 +28,7 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -220,6 +221,23 @@ defined_by(Relation relation)
 	return xid;
 }
 
+/* The labels of an enum, by the transactions that made or renamed them; 0 for any other type. */
+static uint64
+labelled_by(Oid type)
+{
+	uint64		sum = 0;
+
+	if (type_is_enum(type))
+	{
+		CatCList   *labels = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
+
+		for (int i = 0; i < labels->n_members; i++)
+			sum = sum * 31 + HeapTupleHeaderGetRawXmin(labels->members[i]->tuple.t_data);
+		ReleaseSysCacheList(labels);
+	}
+	return sum;
+}
+
 static uint64
 hash_columns(Relation relation)
 {
@@ -231,8 +249,10 @@ hash_columns(Relation relation)
 	{
 		Form_pg_attribute column = TupleDescAttr(columns, i);
 
-		appendStringInfo(&text, "%s %u %d %u %d;", column->attisdropped ? "" : NameStr(column->attname),
-						 column->atttypid, column->atttypmod, column->attcollation, column->attnotnull);
+		appendStringInfo(&text, "%s %u %d %u %d " UINT64_FORMAT ";",
+						 column->attisdropped ? "" : NameStr(column->attname), column->atttypid,
+						 column->atttypmod, column->attcollation, column->attnotnull,
+						 labelled_by(column->attisdropped ? InvalidOid : getBaseType(column->atttypid)));
 	}
 	return hash_text(&text);
 }

@@ -160,7 +160,8 @@ add_shapes(List **shapes, const AtomTable *table, TimestampTz at, const char *zo
 		RollupShape *shape = palloc(sizeof(RollupShape));
 
 		if (ShapeAtom(lfirst(lc), &clock, shape))
-			*shapes = lappend(*shapes, shape);
+			for (; shape != NULL; shape = shape->except)
+				*shapes = lappend(*shapes, shape);
 	}
 }
 

@@ -191,7 +191,7 @@ add_live_sums(Gathered *all, const char *records, SpiArgs *args)
 {
 	const char *value = all->shape->value;
 	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
-										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)", value),
+										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value),
 										records, all->shape->lead_column), args);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -338,24 +338,41 @@ settle_doubts(const Atom *atom, const Clock *clock, ExpandedLeadset *leads, Expa
 	LeadsetUnion(leads, QueryLeads(atom->probe_sql, clock, LeadsArray(doubtful), CurrentMemoryContext));
 }
 
+/* What is kept of a shape, and of which leads that may not be so any more. */
 static ExpandedLeadset *
-provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint)
+provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint,
+			  ExpandedLeadset **doubtful)
 {
 	RollupSource source = {0};
 	RollupAtom	kept = {0};
 	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
-	ExpandedLeadset *doubtful;
-	ExpandedLeadset *leads;
 
 	if (!find_kept(shape, fingerprint, &source, &kept))
 		return NULL;
 	if (shape->kind == ROLLUP_WHOLE && shape->universe && clock->as_of < kept.newest)
 		return NULL;
-	doubtful = doubtful_leads(source.source_id);
-	if (doubtful == NULL)
+	*doubtful = doubtful_leads(source.source_id);
+	if (*doubtful == NULL)
 		return NULL;
-	leads = shape->kind == ROLLUP_DAYS ? provide_days(&all) :
+	return shape->kind == ROLLUP_DAYS ? provide_days(&all) :
 		shape->kind == ROLLUP_SUMS ? provide_sums(&all) : provide_whole(&all);
+}
+
+/* A shape and what it excepts are of one source: the same leads are in doubt. */
+static ExpandedLeadset *
+provide_atom(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint)
+{
+	ExpandedLeadset *doubtful;
+	ExpandedLeadset *leads = provide_shape(atom, shape, clock, fingerprint, &doubtful);
+
+	if (leads != NULL && shape->except != NULL)
+	{
+		ExpandedLeadset *others = provide_shape(atom, shape->except, clock, fingerprint, &doubtful);
+
+		if (others == NULL)
+			return NULL;
+		LeadsetSubtract(leads, others);
+	}
 	if (leads != NULL)
 		settle_doubts(atom, clock, leads, doubtful);
 	return leads;
@@ -384,7 +401,7 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 	if (SeesAllRows(relation) && WhyNotKept(relation, followed) == NULL)
 		fingerprint = Fingerprint(relation, followed);
 	if (fingerprint != NULL)
-		leads = provide_shape(atom, &shape, clock, fingerprint);
+		leads = provide_atom(atom, &shape, clock, fingerprint);
 	/* relations are put below others, and taken away, while these are read */
 	if (leads != NULL && followed && relation->rd_rel->relhassubclass)
 	{

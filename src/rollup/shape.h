@@ -33,6 +33,7 @@ typedef struct RollupShape
 	Ranges	   *times;			/* a record, or the sum of those, in these times */
 	Ranges	   *without;		/* DAYS: and none in these; or NULL */
 	Ranges	   *test;			/* SUMS: of the sum */
+	struct RollupShape *except; /* the leads of this one are none; or NULL */
 } RollupShape;
 
 /* The shape of an atom; false when it cannot be kept. */
