@@ -27,6 +27,11 @@
 	} while (0)
 #endif
 
+/* 17 dropped the name, with the feature that raised it; SQL knows the code */
+#ifndef ERRCODE_SNAPSHOT_TOO_OLD
+#define ERRCODE_SNAPSHOT_TOO_OLD	MAKE_SQLSTATE('7', '2', '0', '0', '0')
+#endif
+
 /* 18 writes pg_noreturn before a declaration; before, an attribute stands there as well */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn	pg_attribute_noreturn()

@@ -458,10 +458,11 @@ bind_saved(BindContext *context, const SegmentNode *node)
 		if (strcmp(lfirst(lc), node->name) == 0)
 		{
 			StringInfoData path;
+			ListCell   *via;
 
 			initStringInfo(&path);
-			for_each_cell(lc, context->within, lc)
-				appendStringInfo(&path, "segment('%s') refers to ", (char *) lfirst(lc));
+			for_each_cell(via, context->within, lc)
+				appendStringInfo(&path, "segment('%s') refers to ", (char *) lfirst(via));
 			BindReport(context, ERRCODE_INVALID_RECURSION, node->location,
 					   psprintf("saved segment \"%s\" refers to itself", node->name),
 					   psprintf("%ssegment('%s').", path.data, node->name), NULL);

@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(sieve_deserialize);
 PG_FUNCTION_INFO_V1(sieve_result);
 
 #define SH_PREFIX			sieve_blocks
-#define SH_ELEMENT_TYPE		Block
+#define SH_ELEMENT_TYPE		SieveBlock
 #define SH_KEY_TYPE			int64
 #define SH_KEY				key
 #define SH_HASH_KEY(tb, k)	((uint32) (((uint64) (k) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
@@ -143,7 +143,7 @@ list_chunks(Sieve *sieve)
 {
 	Chunk	   *chunks = palloc_extended(Max(sieve->nchunks, 1) * sizeof(Chunk), MCXT_ALLOC_HUGE);
 	sieve_blocks_iterator it;
-	Block	   *block;
+	SieveBlock *block;
 	int			n = 0;
 
 	sieve_blocks_start_iterate(sieve->blocks, &it);
@@ -254,7 +254,7 @@ block_chunks(Sieve *sieve, int64 key)
 			Size		size = BLOCK_CHUNKS * sizeof(uint64 *);
 
 			sieve->latest->chunks = MemoryContextAllocZero(sieve->chunk_context, size);
-			sieve->memory += size + 2 * sizeof(Block);
+			sieve->memory += size + 2 * sizeof(SieveBlock);
 		}
 	}
 	return sieve->latest->chunks;

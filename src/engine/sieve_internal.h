@@ -47,12 +47,12 @@ typedef struct Output
 #define CHUNK_LEADS		(1 << CHUNK_BITS)
 #define BLOCK_CHUNKS	64
 
-typedef struct Block
+typedef struct SieveBlock
 {
 	int64		key;
 	char		status;
 	uint64	  **chunks;			/* stride words for each of the leads; NULL for none */
-} Block;
+} SieveBlock;
 
 #define RECENT_RECORDS	32
 
@@ -75,7 +75,7 @@ typedef struct Sieve
 
 	MemoryContext chunk_context;
 	struct sieve_blocks_hash *blocks;
-	Block	   *latest;
+	SieveBlock *latest;
 	int			nchunks;
 	char	   *free;			/* where the words of the next chunks go */
 	Size		nfree;
