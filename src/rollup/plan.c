@@ -545,7 +545,7 @@ plan_sources(const List *shapes, TimestampTz at)
 
 	AddTimeArg(&args, at);
 	rows = SpiRun("SELECT source_id, relation, lead_column, time_column, zone, fingerprint, folded_through,"
-				  " marked_before, settles_after, $1 - settles_after FROM leadflow.rollup_source"
+				  " marked_before, extract(epoch FROM settles_after), $1 - settles_after FROM leadflow.rollup_source"
 				  " ORDER BY source_id", &args);
 
 	for (uint64 row = 1; row <= rows; row++)

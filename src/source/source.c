@@ -32,7 +32,7 @@ LoadSources(void)
 {
 	List	   *sources = NIL;
 	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column,"
-							   " settles_after"
+							   " extract(epoch FROM settles_after)"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
