@@ -33,7 +33,8 @@ List *
 LoadSources(void)
 {
 	List	   *sources = NIL;
-	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column"
+	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column,"
+							   " extract(epoch FROM settles_after)"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -45,6 +46,7 @@ LoadSources(void)
 		source->lead_column = quoted_or_null(SpiText(row, 3));
 		source->key_column = quoted_or_null(SpiText(row, 4));
 		source->time_column = SpiText(row, 5);
+		source->settles_after = SpiText(row, 6);
 		sources = lappend(sources, source);
 	}
 	return sources;
