@@ -75,6 +75,7 @@ BEGIN
         PERFORM leadflow.validate_forms();
         COMMIT;
         CALL leadflow.build_rollups(run_due.at, '0');
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         PERFORM leadflow.verify_rollups(2, '1 day');
         COMMIT;
     END IF;

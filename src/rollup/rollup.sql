@@ -38,7 +38,8 @@ COMMENT ON FUNCTION leadflow.forget_rollups() IS
     'part of rebuild_rollups: use nothing of what is kept any more';
 
 -- Each piece of work has a transaction of its own, so that an interrupt loses
--- one at most: hence no SET clause, and every name qualified.
+-- one at most: hence no SET clause, and every name qualified. Chained, they all
+-- see what others have committed, whatever the default of the session is.
 CREATE PROCEDURE leadflow.build_rollups(at timestamptz DEFAULT now(), patience interval DEFAULT '10 seconds')
 LANGUAGE plpgsql
 AS $$
@@ -46,15 +47,17 @@ DECLARE
     gives_up timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) patience;
 BEGIN
     IF leadflow.may_build_rollups() THEN
-        PERFORM leadflow.plan_rollups(build_rollups.at);
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        PERFORM leadflow.plan_rollups(build_rollups.at);
+        COMMIT AND CHAIN;
         WHILE NOT leadflow.settle_rollups() AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) gives_up LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
             PERFORM pg_catalog.pg_sleep(0.02);
         END LOOP;
-        COMMIT;
+        COMMIT AND CHAIN;
         WHILE leadflow.build_rollup_batch() LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
         END LOOP;
         COMMIT;
     END IF;
@@ -68,6 +71,8 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     IF leadflow.may_build_rollups() THEN
+        COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         PERFORM leadflow.forget_rollups();
         COMMIT;
         CALL leadflow.build_rollups(rebuild_rollups.at, rebuild_rollups.patience);
