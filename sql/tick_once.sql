@@ -58,6 +58,14 @@ SET leadflow_test.broken = 'yes';
 CALL leadflow.run_due('2099-01-05 23:00');
 SELECT l.name, r.error FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE as_of = '2099-01-05 23:00' ORDER BY r.run_id;
 RESET leadflow_test.broken;
+-- one that takes too long fails, and no other with it
+UPDATE leadflow.list SET status = 'closed' WHERE name LIKE 'once%' AND name NOT IN ('once 1', 'once 2');
+UPDATE leadflow.list SET segment = 'lead(lead_id < 4)' WHERE name = 'once 1';
+CREATE OR REPLACE VIEW public.once_view AS SELECT lead_id, n, acted_at FROM public.once_read() WHERE pg_sleep(30) IS NOT NULL;
+SET leadflow.list_timeout = '1s';
+CALL leadflow.run_due('2099-01-06 23:00');
+SELECT l.name, r.added, r.removed, r.kept, r.error FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE as_of = '2099-01-06 23:00' ORDER BY r.run_id;
+RESET leadflow.list_timeout;
 
 SET client_min_messages = warning;
 DELETE FROM leadflow.member;
