@@ -26,7 +26,10 @@ UPDATE leadflow.list SET created_at = CASE WHEN name LIKE 'once%' THEN '2099-01-
 UPDATE leadflow.schedule SET created_at = '2100-01-01';
 SET client_min_messages = notice;
 
--- twenty lists, one reading; each in a run of its own
+-- a list that was never refreshed is asked for by itself
+SELECT string_agg(name, ', ') FROM leadflow.list WHERE name = 'once 20' AND leadflow.run_list(list_id, '2099-01-01 07:00', '2099-01-01 07:00');
+INSERT INTO leadflow.refresh_run (list_id, as_of, started, finished) SELECT list_id, '2099-01-01', now(), now() FROM leadflow.list WHERE name LIKE 'once%' AND name <> 'once 2';
+-- twenty lists, one reading; each in a run of its own, but the one that is new
 CALL leadflow.run_due('2099-01-02 07:00');
 SELECT * FROM public.once_members();
 SELECT count(*), count(DISTINCT list_id), min(added), max(added), max(attempts), count(error) FROM leadflow.refresh_run WHERE as_of = '2099-01-02 07:00';
@@ -38,6 +41,7 @@ SELECT leadflow.save_segment('once both', 'list(''once 1'') and list(''once 2'')
 SELECT count(leadflow.create_list(name, segment::leadflow.segment, 'daily at 07:00', mode => 'mirror', priority => 5))
   FROM (VALUES ('once not', 'once and not (list(''once 1'') or list(''once 2'')) and once(n < 9)'), ('once both', 'segment(''once both'') and once(n > 0)'), ('once last', 'list(''once not'') and once(n > 3)')) AS l (name, segment);
 UPDATE leadflow.list SET created_at = '2099-01-02 08:00' WHERE name IN ('once not', 'once both', 'once last');
+INSERT INTO leadflow.refresh_run (list_id, as_of, started, finished) SELECT list_id, '2099-01-01', now(), now() FROM leadflow.list WHERE name IN ('once not', 'once both', 'once last');
 UPDATE public.once_record SET n = n + 1;
 CALL leadflow.run_due('2099-01-03 07:00');
 SELECT * FROM public.once_members() WHERE name IN ('once 1', 'once 2', 'once not', 'once both', 'once last');
@@ -58,6 +62,14 @@ SET leadflow_test.broken = 'yes';
 CALL leadflow.run_due('2099-01-05 23:00');
 SELECT l.name, r.error FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE as_of = '2099-01-05 23:00' ORDER BY r.run_id;
 RESET leadflow_test.broken;
+-- one that takes too long fails, and no other with it
+UPDATE leadflow.list SET status = 'closed' WHERE name LIKE 'once%' AND name NOT IN ('once 1', 'once 2');
+UPDATE leadflow.list SET segment = 'lead(lead_id < 4)' WHERE name = 'once 1';
+CREATE OR REPLACE VIEW public.once_view AS SELECT lead_id, n, acted_at FROM public.once_read() WHERE pg_sleep(30) IS NOT NULL;
+SET leadflow.list_timeout = '1s';
+CALL leadflow.run_due('2099-01-06 23:00');
+SELECT l.name, r.added, r.removed, r.kept, r.error FROM leadflow.refresh_run AS r JOIN leadflow.list AS l USING (list_id) WHERE as_of = '2099-01-06 23:00' ORDER BY r.run_id;
+RESET leadflow.list_timeout;
 
 SET client_min_messages = warning;
 DELETE FROM leadflow.member;
@@ -65,6 +77,10 @@ DELETE FROM leadflow.refresh_run;
 DELETE FROM leadflow.list WHERE name LIKE 'once%';
 DELETE FROM leadflow.saved_segment WHERE name = 'once both';
 DELETE FROM leadflow.source WHERE name = 'once';
+DELETE FROM leadflow.rollup;
+DELETE FROM leadflow.rollup_atom;
+DELETE FROM leadflow.rollup_source;
+DELETE FROM leadflow.rollup_dirty;
 DELETE FROM leadflow.lead;
 UPDATE leadflow.list SET created_at = now();
 UPDATE leadflow.schedule SET created_at = now();

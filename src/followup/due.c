@@ -37,6 +37,7 @@ typedef struct DueList
 	char	   *segment;
 	char	   *zone;
 	List	   *refers_to;		/* of char *: names of lists */
+	bool		proven;			/* has a refresh of it come to an end? */
 	bool		entered;		/* the walk has reached it */
 	bool		asked;			/* was it evaluated, whatever came of it? */
 	Datum		leads;			/* a leadset, or 0 */
@@ -115,7 +116,9 @@ find_due(TimestampTz at)
 
 	AddTimeArg(&args, at);
 	AddTextArg(&args, ResolveZone(NULL));
-	rows = SpiRead("SELECT l.list_id, l.name, d.due_at, l.segment, coalesce(l.zone, $2)"
+	rows = SpiRead("SELECT l.list_id, l.name, d.due_at, l.segment, coalesce(l.zone, $2),"
+				   " EXISTS (SELECT FROM leadflow.refresh_run AS b WHERE b.list_id = l.list_id"
+				   "  AND b.finished IS NOT NULL AND b.error IS NULL)"
 				   " FROM leadflow.list AS l,"
 				   " LATERAL (SELECT coalesce(CASE WHEN l.cadence::text LIKE 'continuous%' THEN"
 				   "  (SELECT min(f.due_at) FROM leadflow.refresh_run AS f WHERE f.list_id = l.list_id"
@@ -137,6 +140,7 @@ find_due(TimestampTz at)
 		list->due_at = DatumGetTimestampTz(SpiDatum(row, 3, &isnull));
 		list->segment = SpiText(row, 4);
 		list->zone = SpiText(row, 5);
+		list->proven = DatumGetBool(SpiDatum(row, 6, &isnull));
 		lists = lappend(lists, list);
 	}
 	foreach(lc, lists)
@@ -173,6 +177,7 @@ keep_due(TimestampTz at, const List *lists)
 		kept->name = pstrdup(list->name);
 		kept->segment = pstrdup(list->segment);
 		kept->zone = pstrdup(list->zone);
+		kept->proven = list->proven;
 		foreach(name, list->refers_to)
 			kept->refers_to = lappend(kept->refers_to, pstrdup(lfirst(name)));
 		due.lists = lappend(due.lists, kept);
@@ -218,7 +223,11 @@ must_wait(const DueList *list, int place)
 	return false;
 }
 
-/* The lists from this place on that can be evaluated now, in the zone of the first. */
+/*
+ * The lists from this place on that can be evaluated now, in the zone of the first.
+ * One whose segment may turn out to take forever must not keep the others from
+ * their turn: until it was refreshed once, it is evaluated by itself.
+ */
 static List *
 find_batch(int place)
 {
@@ -230,7 +239,7 @@ find_batch(int place)
 	{
 		DueList    *list = lfirst(lc);
 
-		if (!list->asked && strcmp(list->zone, first->zone) == 0 && !must_wait(list, place))
+		if (list->proven && !list->asked && strcmp(list->zone, first->zone) == 0 && !must_wait(list, place))
 			batch = lappend(batch, list);
 	}
 	return batch;
@@ -302,7 +311,7 @@ DueLeads(const LeadList *list, TimestampTz at)
 		found = lfirst(lc);
 		if (found->list_id != list->list_id)
 			continue;
-		if (!found->asked)
+		if (found->proven && !found->asked)
 			evaluate_from(foreach_current_index(lc));
 		return list->segment != NULL && strcmp(list->segment, found->segment) == 0 &&
 			strcmp(list->zone, found->zone) == 0 ? found->leads : (Datum) 0;
