@@ -205,6 +205,16 @@ SELECT current_user;
 \set ON_ERROR_ROLLBACK on
 SELECT leadflow.run_rule(1, '2100-01-01');
 SELECT leadflow.apply_activities();
+-- who may change rules may try them
+RESET ROLE;
+GRANT SELECT ON leadflow.rule TO regress_caller;
+SET LOCAL ROLE regress_caller;
+SELECT leadflow.try_rule('r', '2020-01-01');
+RESET ROLE;
+GRANT UPDATE ON leadflow.rule TO regress_caller;
+SET LOCAL ROLE regress_caller;
+SELECT lead_id, did FROM leadflow.try_rule('r', '2020-01-01');
+SELECT current_user;
 \set ON_ERROR_ROLLBACK off
 \set VERBOSITY default
 RESET ROLE;
