@@ -27,6 +27,6 @@ CALL public.measure('HOT: refresh / hand-written query and INSERT … SELECT',
     'SELECT leadflow.refresh_list(''HOTリードリスト'')',
     format('INSERT INTO public.member_by_hand (lead_id, list_id, entered_at, run_id, due_on)
             SELECT h.lead_id, %s, now(), %s, current_date + 7 FROM (%s) AS h', :list_id, :run_id, :'hand'),
-    '≤ 1.3', prepare => 'TRUNCATE leadflow.member, public.member_by_hand');
+    '≤ 1.3', prepare => 'TRUNCATE leadflow.member, public.member_by_hand CASCADE');
 
-TRUNCATE leadflow.member, public.member_by_hand;
+TRUNCATE leadflow.member, public.member_by_hand CASCADE;

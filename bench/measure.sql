@@ -38,7 +38,7 @@ BEGIN
         END LOOP;
     END LOOP;
     INSERT INTO public.measured (what, leadflow_ms, alternative_ms, ratio, target)
-    SELECT measure.what, round(o::numeric, 1), round(t::numeric, 1), round((o / t)::numeric, 2), measure.target
+    SELECT measure.what, round(o::numeric, 1), round(t::numeric, 1), round((o / t)::numeric, CASE WHEN o / t < 0.1 THEN 4 ELSE 2 END), measure.target
       FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) AS o FROM unnest(times_ours) AS x) AS o,
            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) AS t FROM unnest(times_theirs) AS x) AS t;
 END

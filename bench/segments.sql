@@ -148,4 +148,4 @@ CALL public.measure('one lead by e-mail, again and again: evaluate / the index l
     $$SELECT public.repeat_1000('SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead WHERE email = ''lead77@example.jp'' AND created_at <= now() AND deleted_at IS NULL AND merged_into IS NULL')$$, '≤ 1.5');
 CALL public.measure('one lead by e-mail, each time another: evaluate / the index lookup (× 1000)',
     $$SELECT public.repeat_1000('SELECT leadflow.evaluate(''lead(email = ''''lead%i@example.jp'''')'')')$$,
-    $$SELECT public.repeat_1000('SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead WHERE email = ''lead%i@example.jp'' AND created_at <= now() AND deleted_at IS NULL AND merged_into IS NULL')$$, '');
+    $$SELECT public.repeat_1000('SELECT leadflow.leadset_agg(lead_id) FROM leadflow.lead WHERE email = ''lead%i@example.jp'' AND created_at <= now() AND deleted_at IS NULL AND merged_into IS NULL')$$, '≤ 1.5');

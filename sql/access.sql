@@ -152,6 +152,8 @@ SELECT c.command, public.refused(c.command)
     ('INSERT INTO leadflow.deal (lead_id, rep_id, name, stage) VALUES (6, 1, ''x'', ''提案'')'),
     -- in the name of others, on lists he does not see
     ('INSERT INTO leadflow.activity (lead_id, rep_id, fields) VALUES (3, 2, ''{"acted_on": "2030-01-07"}'')'),
+    ('SELECT leadflow.record_activity(3, kind => ''電話'', rep => ''佐藤'')'),
+    ('SELECT leadflow.record_activities(''[{"lead_id": 3, "rep_id": 1}, {"lead_id": 3, "rep_id": 2}]'')'),
     ('INSERT INTO leadflow.deal (lead_id, rep_id, name, stage) VALUES (3, 2, ''x'', ''提案'')'),
     ('INSERT INTO leadflow.activity (lead_id, list_id, rep_id, fields) VALUES (3, 999, 1, ''{"acted_on": "2030-01-07"}'')'),
     ('SELECT lead_id FROM leadflow.next_lead(''east'', ''佐藤'')'),
@@ -225,3 +227,25 @@ SELECT c.command, public.refused(c.command)
     ('CALL leadflow.install()'),
     ('CALL leadflow.run_due()')) AS c (command);
 RESET ROLE;
+
+-- a view that is granted can be read
+CREATE FUNCTION public.unreadable() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    seen regclass;
+BEGIN
+    FOR seen IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'leadflow'::regnamespace AND c.relkind = 'v' AND has_table_privilege(c.oid, 'SELECT') ORDER BY c.relname LOOP
+        BEGIN
+            EXECUTE format('SELECT * FROM %s', seen);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RETURN NEXT concat_ws(': ', seen, SQLERRM);
+        END;
+    END LOOP;
+END $$;
+SET ROLE regress_tanaka;
+SELECT public.unreadable();
+SET ROLE regress_analyst;
+SELECT public.unreadable();
+SET ROLE regress_marketing;
+SELECT public.unreadable();
+RESET ROLE;
+DROP FUNCTION public.unreadable();

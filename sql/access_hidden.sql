@@ -28,6 +28,11 @@ SELECT public.refused('SELECT leadflow.export_csv(''all'', ''{予算}'')'), publ
        public.refused('SELECT * FROM leadflow.lead_view'), public.refused('SELECT leadflow.shown_fields(''leads'', 1)')
 \gx
 SELECT activity_id > 0 AS recorded FROM leadflow.record_activity(3, note => '隠し');
+-- who takes leads asks for nothing that is hidden, and no view is granted that cannot be read
+BEGIN;
+SELECT count(*) AS taken FROM leadflow.list AS l, leadflow.rep AS r, LATERAL leadflow.next_lead(l.list_id, r.rep_id) WHERE l.status = 'open' AND r.db_role = current_user;
+ROLLBACK;
+SELECT has_table_privilege('leadflow.schedule_status', 'SELECT') AS granted;
 SET ROLE regress_analyst;
 SELECT count(*) FROM leadflow.activity;
 SELECT public.refused('SELECT note FROM leadflow.activity');

@@ -142,3 +142,29 @@ SELECT recorded_by FROM leadflow.activity;
 ROLLBACK;
 DROP OWNED BY regress_caller;
 DROP ROLE regress_caller;
+
+-- a query without rows records nothing; a field by its name and its label is one too many
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+SELECT * FROM leadflow.record_activities((SELECT jsonb_agg(q) FROM (SELECT lead_id FROM leadflow.lead WHERE false) AS q));
+SELECT leadflow.record_activity(1, kind => '電話', fields => '{"種別": "訪問"}');
+ROLLBACK;
+-- a correction that changes nothing of what an activity means leaves a later stay alone
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+INSERT INTO leadflow.list (list_id, name) VALUES (1001, 'A');
+SELECT leadflow.add_to_list('A', '{1}'::leadflow.leadset);
+SELECT closed FROM leadflow.record_activity(1, kind => '電話', result => 'アーカイブ');
+SELECT leadflow.add_to_list('A', '{1}'::leadflow.leadset);
+UPDATE leadflow.activity SET fields = fields || '{"note": "折り返し"}';
+SELECT count(*) FROM leadflow.member WHERE left_at IS NULL AND state = 'not_started';
+UPDATE leadflow.activity SET fields = fields || '{"result": "商談化"}';
+SELECT left_reason FROM leadflow.member ORDER BY member_id;
+ROLLBACK;
+-- of several reps of one role, who is active records
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+INSERT INTO leadflow.rep (rep_id, name, db_role, active) VALUES (1001, '退職', current_user, false), (1002, '現役', current_user, true);
+SELECT activity_id IS NOT NULL FROM leadflow.record_activity(1, kind => '電話');
+SELECT rep_id FROM leadflow.activity;
+ROLLBACK;

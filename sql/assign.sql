@@ -182,3 +182,7 @@ SELECT pg_temp.call_all(101) AS called, pg_temp.call_all(102) AS by_other;
 SELECT * FROM pg_temp.log();
 SELECT command, pg_temp.refused('SELECT leadflow.next_lead(' || command || ')') FROM unnest(ARRAY[$$'calls', '鈴木'$$, $$'call', '田中'$$, $$'calls', 999$$]) AS command;
 ROLLBACK;
+-- an absence that ends before it begins is a slip
+\set VERBOSITY terse
+INSERT INTO leadflow.rep (name, away_from, away_until) VALUES ('鈴木', '2100-02-05', '2100-02-01');
+\set VERBOSITY default

@@ -43,7 +43,7 @@ SELECT pg_temp.read(input) FROM unnest(ARRAY[
 -- why a form is refused, and where
 SELECT pg_temp.read(input) FROM unnest(ARRAY[
     'a', 'a "b"', 'a "b" "c" text', 'a text b text', 'a text, b text', ';', 'a text;; b text', '1 text', 'a text ''x', 'a "x', '"" text', 'a text /* x', 'a :x', 'a text?', 'a <=', 'a >=', 'a radio(''x'' <>)', 'a text !=',
-    'a dat', 'a boolean', 'a lisst', 'a text requird', 'a text datte', 'a radio(''x'' defalt)', 'a radio(''x'' onlylist (7))', '日付 text; 種別 "種別" radio(''メール'' retird)', 'a required', 'a text efective', 'a radio(''x'' required)',
+    'a dat', 'a boolean', 'a lisst', 'a text requird', 'a text datte', 'a radio(''x'' defalt)', 'a radio(''x'' onlylist (7))', '日付 text; 種別 "種別" radio(''メール'' retird)', 'a ｔｅｘｔ', 'a required', 'a date required kind text', 'a “日付” date', 'a 「日付」 date', 'a radio(‘x’)', 'a radio(''x'' ''y'')', 'a radio(''x'' "X" "Y")', '種別，text', 'a text efective', 'a radio(''x'' required)',
     'a text default', 'a text default x', 'a text default -''x''', 'a number min -', 'a text min 1', 'a number min ''1''', 'a number min 2 max 1', 'a date min ''2026-02-30''', 'a date max ''2026-06-01 09:30''', 'a date min ''2026-06-02'' max ''2026-06-01''',
     'a timestamp min 5', 'a date max_length 5', 'a text max_length 0', 'a text max_length 1.5', 'a text max_length -1', 'a text max_length ''5''', 'a text max_length 1234567890', 'a radio(''x'') pattern ''x''', 'a text pattern 5', 'a text pattern ''(''', 'a text pattern ''a)|(?:b''', 'a text pattern ''a)(b''', 'a text pattern ''(?i)a''',
     'a text required hidden required', 'a text required retired', 'a text; b text; A text',
@@ -118,6 +118,10 @@ SELECT field, label, rule, value FROM f, leadflow.violations(form, '{"r": "b", "
 SELECT leadflow.conforms(form, '{"r": "b", "zz": 1, "n": 11, "x": [1, {"y": null}], "d": "2026-02-30"}') FROM f;
 SELECT leadflow.conforms('a "A" text max_length 3', jsonb_build_object('a', repeat('あ', 61)));
 SELECT leadflow.conforms('a "A" text', '{"A": 1, "b": 1}');
+-- a label where its key is due; not all of many choices
+SELECT leadflow.conforms('k radio(''tel'' "電話", ''fax'' "FAX" retired)', '{"k": "電話"}');
+SELECT leadflow.conforms('k radio(''tel'' "電話", ''fax'' "FAX" retired)', '{"k": "FAX"}');
+SELECT length(message), right(message, 9) FROM leadflow.violations((SELECT format('k radio(%s)', string_agg(quote_literal(n), ', '))::leadflow.form FROM generate_series(1, 60) AS n), '{"k": "x"}');
 SELECT leadflow.conforms('a text', NULL), leadflow.conforms('', '{}', NULL), leadflow.conforms('a radio(''x'' only list (7))', '{"a": "x"}', 7);
 SELECT leadflow.conforms('a text required', NULL);
 \set VERBOSITY sqlstate

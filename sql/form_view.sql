@@ -94,3 +94,11 @@ GRANT SELECT ON ALL TABLES IN SCHEMA leadflow TO regress_form_reader;
 SET LOCAL ROLE regress_form_reader;
 SELECT rank, rank_label FROM leadflow.lead_view;
 ROLLBACK;
+-- every table that can have a form has its view, and all of them follow install()
+BEGIN;
+ALTER TABLE leadflow.activity ADD cost numeric;
+ALTER TABLE leadflow.deal ADD margin numeric;
+ALTER TABLE leadflow.application ADD booth text;
+CALL leadflow.install();
+SELECT attrelid::regclass, attname FROM pg_attribute WHERE attrelid::regclass::text ~ '_view$' AND attname IN ('cost', 'margin', 'booth') ORDER BY 1;
+ROLLBACK;

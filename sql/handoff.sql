@@ -44,6 +44,13 @@ SELECT pg_temp.file(leadflow.export_csv('送客', '{lead_id}', history => true))
 SELECT pg_temp.file(leadflow.export_csv('送客', '{due_on,会社名,規模,tags,history}', true, labels => false));
 SELECT leadflow.export_csv('送客') = leadflow.export_csv((SELECT list_id FROM leadflow.list WHERE name = '送客'));
 SELECT pg_temp.file(leadflow.export_csv('HOTリードリスト', '{会社名}'));
+-- who must not be contacted, or is gone, is not handed over, though no refresh has taken the lead off yet
+BEGIN;
+UPDATE leadflow.lead SET do_not_contact = lead_id = 1, deleted_at = CASE lead_id WHEN 2 THEN now() END;
+SELECT pg_temp.file(leadflow.export_csv('送客', '{lead_id,会社名}'));
+UPDATE leadflow.lead SET merged_into = 1 WHERE lead_id = 3;
+SELECT count(*) FROM leadflow.handoff_member;
+ROLLBACK;
 -- a byte order mark, and lines that end as RFC 4180 says
 SELECT leadflow.export_csv('送客', '{lead_id}', labels => false);
 -- Shift_JIS: what has a twin there is that, the rest is told

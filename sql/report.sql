@@ -32,6 +32,11 @@ UPDATE leadflow.lead SET employees = CASE lead_id WHEN 1 THEN 9 WHEN 6 THEN 3 EL
 SELECT added, removed FROM leadflow.refresh_list('small', '2020-01-13');
 SELECT at, string_agg(lead_id || coalesce(' ' || rep, ''), ', ' ORDER BY lead_id) AS members
   FROM unnest(ARRAY['2020-01-05', '2020-01-06', '2020-01-07', '2020-01-12 23:59:59', '2020-01-13']::timestamptz[]) AS at, LATERAL leadflow.members('small', at) GROUP BY at ORDER BY at;
+-- nobody had it before it was given first, nor between two reps
+INSERT INTO leadflow.assignment (lead_id, member_id, list_id, from_rep_id, to_rep_id, assigned_at, strategy)
+SELECT m.lead_id, m.member_id, m.list_id, f, t, at, 'update' FROM leadflow.member AS m,
+       (VALUES (102, NULL, timestamptz '2020-01-11'), (NULL, 101, '2020-01-12')) AS v (f, t, at) WHERE m.lead_id = 2;
+SELECT at::date, rep FROM unnest(ARRAY['2020-01-06', '2020-01-09', '2020-01-10', '2020-01-11', '2020-01-12']::timestamptz[]) AS at, LATERAL leadflow.members('small', at) WHERE lead_id = 2 ORDER BY at;
 SELECT leadflow.leadset_agg(lead_id) OPERATOR(leadflow.=) leadflow.evaluate('list(''small'')', '2020-01-12') AS as_list FROM leadflow.members(:small, '2020-01-12');
 SELECT lead_id, rep, entered_at, left_at FROM leadflow.members(:small, '2020-01-12') WHERE lead_id = 1;
 SELECT lead_id, change, at, by = current_user AS by_me, reason FROM leadflow.member_diff('small', '2020-01-07', '2020-01-14');
@@ -99,6 +104,12 @@ SET LOCAL ROLE regress_rep;
 SELECT rank, urgency, lead_id, company, name, phone, state, talk_script FROM leadflow.my_members ORDER BY rank, due_on, lead_id;
 SELECT last_visit_at, last_applied_at, last_campaign, last_acted_on, last_kind, last_result, last_content FROM leadflow.my_members WHERE lead_id = 1;
 RESET ROLE;
+-- who is to be contacted on a later day has the time until then, as for next_lead()
+SAVEPOINT later;
+UPDATE leadflow.member SET next_contact_on = current_date + 10 WHERE rep_id = 101;
+SET LOCAL ROLE regress_rep;
+SELECT DISTINCT rank, urgency FROM leadflow.my_members;
+ROLLBACK TO later;
 SELECT count(*) AS not_a_rep FROM leadflow.my_members;
 SELECT list, rep, members, not_started, in_progress, done, activities, effective_calls, appointments, deals, overdue FROM leadflow.rep_progress WHERE list = 'calls' ORDER BY rep;
 SELECT * FROM leadflow.list_summary WHERE list = 'calls';

@@ -113,3 +113,21 @@ CREATE TEMP TABLE back (s leadflow.segment);
 \copy back from 'results/segment.copy' (format binary)
 SELECT count(*) FROM kept JOIN back ON kept.s OPERATOR(leadflow.=) back.s;
 ROLLBACK;
+
+-- what was probably meant is said, to be pasted
+DO $$
+DECLARE
+    input text;
+    hint text;
+BEGIN
+    FOREACH input IN ARRAY ARRAY['visit(pages ≧ 3)', 'visit(pages ≦ 3)', 'visit(pages ≠ 3)', 'visit(pages => 3)', 'visit(pages ＝＜ 3)', 'visit(pages == 3)', 'lead(company = "it''s")', 'lead(company in (''x'', "y"))', 'lead(company like "a%")',
+        'lead(company = 「あ い」)', 'lead(company = “a b”)', 'lead(company = ’a’)', 'lead(company = 東京)', 'lead(company <> abc)', 'visit && application', 'visit || application', 'visit ) 3', 'visit(pages = )', 'visit(pages', 'lead(company = "a', 'visit(pages 3)'] LOOP
+        BEGIN
+            PERFORM input::leadflow.segment;
+            RAISE NOTICE '% is read', input;
+        EXCEPTION WHEN syntax_error THEN
+            GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+            RAISE NOTICE '%: %', input, hint;
+        END;
+    END LOOP;
+END $$;

@@ -81,3 +81,19 @@ SELECT pg_temp.refused($$SELECT leadflow.set_form('activity', 'a date')$$);
 RESET ROLE;
 DROP OWNED BY regress_no_owner;
 DROP ROLE regress_no_owner;
+
+-- a territory uses a choice as a list does, and one row is one row
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+INSERT INTO leadflow.activity (lead_id, fields) VALUES (1, '{"acted_on": "2026-01-05", "kind": "訪問"}');
+INSERT INTO leadflow.territory (territory_id, position, segment) VALUES (7, 1, '活動履歴(種別 = ''訪問'')');
+SELECT pg_temp.refused($$SELECT leadflow.set_form('activity', 'acted_on date; kind "種別" radio(''電話'', ''メール'', ''WEBミーティング''); content text; result text; source text; note text; next_contact_on date')$$);
+ROLLBACK;
+-- what install() does for forms whose rows were restored alone
+BEGIN;
+INSERT INTO leadflow.lead (lead_id) VALUES (1);
+INSERT INTO leadflow.form_version (entity, version, form) VALUES ('activity', 2, 'acted_on date; a text'), ('activity', 3, 'acted_on date; b text required');
+CALL leadflow.install();
+SELECT pg_temp.refused($$INSERT INTO leadflow.activity (lead_id, fields, form_version) VALUES (1, '{"b": 1}', 2)$$);
+SELECT pg_temp.refused($$INSERT INTO leadflow.activity (lead_id, fields) VALUES (1, '{"a": "x"}')$$);
+ROLLBACK;

@@ -94,3 +94,11 @@ ALTER TABLE leadflow.lead ENABLE ROW LEVEL SECURITY;
 SET LOCAL ROLE regress_update_rep;
 SELECT pg_temp.refused($$SELECT leadflow.update_leads('{1}'::leadflow.leadset, '{"country": "x"}')$$);
 ROLLBACK;
+
+-- what is empty empties a column
+BEGIN;
+INSERT INTO leadflow.lead (lead_id, country, employees) VALUES (1, '日本', 10), (2, NULL, NULL);
+SELECT * FROM leadflow.update_leads('{1,2}'::leadflow.leadset, '{"country": "", "employees": "", "rep": ""}');
+SELECT lead_id, country, employees FROM leadflow.lead ORDER BY 1;
+SELECT pg_temp.refused($$SELECT leadflow.update_leads('{1}'::leadflow.leadset, '{"competitor": ""}')$$);
+ROLLBACK;

@@ -201,20 +201,88 @@ ShownLiteral(const char *text)
 	return shown(text, strlen(text));
 }
 
+/* Signs that stand for an operator elsewhere. */
+static const struct
+{
+	const char *sign;
+	const char *meant;
+} signs[] = {
+	{"≧", ">="}, {"≥", ">="}, {"⩾", ">="}, {"≦", "<="}, {"≤", "<="}, {"⩽", "<="}, {"≠", "<>"},
+	{"&", "and"}, {"|", "or"}
+};
+
+/* Quotes, but for those of names, opening and closing. */
+static const char *const quotes[] = {"\"\"", "“”", "””", "„“", "‘’", "’’", "「」", "『』", "＂＂", "＇＇", "``"};
+
+/* What is within quotes that are not those of values, where a text begins with such. */
+static char *
+unquoted(const char *text)
+{
+	for (size_t i = 0; i < lengthof(quotes); i++)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) quotes[i]);
+		const char *end;
+
+		if (strncmp(text, quotes[i], length) == 0 &&
+			(end = strstr(text + length, quotes[i] + length)) != NULL)
+			return pnstrdup(text + length, end - text - length);
+	}
+	return NULL;
+}
+
+/*
+ * What was probably meant by a token that is none here, to be pasted; NULL if
+ * nothing comes to mind. before is the last sign before it, text what begins with it.
+ */
+static char *
+guess_meant(char before, const char *token, const char *text)
+{
+	char	   *value = unquoted(text);
+	bool		compared = before != '\0' && strchr("=<>", before) != NULL;
+
+	for (size_t i = 0; i < lengthof(signs); i++)
+		if (strncmp(token, signs[i].sign, strlen(signs[i].sign)) == 0)
+			return psprintf("Write %s.", signs[i].meant);
+	if (before == '=' && strchr("=<>", token[0]) != NULL)
+		return token[0] == '=' ? pstrdup("Write =.") : psprintf("Write %c=.", token[0]);
+	if (value == NULL && compared && (isalpha((unsigned char) token[0]) || IS_HIGHBIT_SET(token[0])))
+		value = unconstify(char *, token);
+	if (value == NULL)
+		return NULL;
+	value = pg_any_to_server(value, strlen(value), PG_UTF8);
+	return psprintf("A value is written in single quotes: %s.", quote_literal_cstr(ShownLiteral(value)));
+}
+
+static char *
+token_hint(const Lexer *lexer, int location, int length)
+{
+	int			before = location;
+
+	while (before > 0 && isspace((unsigned char) lexer->text[before - 1]))
+		before--;
+	return guess_meant(before > 0 ? lexer->text[before - 1] : '\0',
+					   pg_server_to_any(pnstrdup(lexer->text + location, length), length, PG_UTF8),
+					   pg_server_to_any(lexer->text + location, strlen(lexer->text + location),
+										PG_UTF8));
+}
+
 void
 LexerError(const Lexer *lexer, int location, int length, const char *problem)
 {
 	int			text_length = strlen(lexer->text);
+	char	   *hint = NULL;
 
 	location = Min(location, text_length);
 	length = Min(length, text_length - location);
 	if (location < text_length)
 		length = Max(length, pg_mblen(lexer->text + location));
+	if (problem == NULL && length > 0)
+		hint = token_hint(lexer, location, length);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
 			 errmsg("invalid input syntax for %s: \"%s\"", lexer->what,
-					ShownLiteral(lexer->text)),
+					ShownLiteral(lexer->given)),
 			 location == text_length ?
 			 errdetail("Unexpected end of input at character %d%s%s.",
 					   CharacterPosition(lexer->text, location),
@@ -222,7 +290,8 @@ LexerError(const Lexer *lexer, int location, int length, const char *problem)
 			 errdetail("Syntax error at or near \"%s\" at character %d%s%s.",
 					   shown(lexer->text + location, length),
 					   CharacterPosition(lexer->text, location),
-					   problem ? ": " : "", problem ? problem : "")));
+					   problem ? ": " : "", problem ? problem : ""),
+			 hint ? errhint("%s", hint) : 0));
 }
 
 void

@@ -32,6 +32,7 @@ typedef enum LexerToken
 
 typedef struct Lexer
 {
+	const char *given;			/* the text as it was given */
 	const char *text;			/* width-folded; locations are offsets into it */
 	const char *what;			/* what the text is to be: "type segment" */
 

@@ -180,8 +180,9 @@ AccessPrivileges(const AccessTable *table, AccessKind kind)
 	static const char *const needed[] = {"campaign", "deal_stage", "form_version", "list", "mailing",
 	"rep", "saved_segment", "setting", "source", NULL};
 
-	/* what is written there by the tick may speak of other leads, in errors above all */
-	static const char *const kept_from_sales[] = {"rule_log", NULL};
+	/* what is written there by the tick may speak of other leads, in errors above all; and views of such */
+	static const char *const kept_from_sales[] = {"refresh_history", "rollup_progress", "rollup_size", "rule_log",
+	"schedule_status", NULL};
 	const SalesRule *rule = sales_rule(table);
 	StringInfoData privileges;
 	char	   *seen;
@@ -191,9 +192,9 @@ AccessPrivileges(const AccessTable *table, AccessKind kind)
 	/* when a list that sales sees was refreshed, but not what errors say */
 	if (kind == ACCESS_SALES && strcmp(table->name, "refresh_run") == 0)
 		return pstrdup("SELECT (list_id, as_of, finished)");
-	if (kind == ACCESS_SALES && !table->is_view &&
+	if (kind == ACCESS_SALES &&
 		(is_one_of(table->name, kept_from_sales) ||
-		 !(table->of_leads || is_one_of(table->name, needed))))
+		 !(table->is_view || table->of_leads || is_one_of(table->name, needed))))
 		return NULL;
 
 	initStringInfo(&privileges);

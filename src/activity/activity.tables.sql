@@ -240,3 +240,6 @@ CREATE INDEX IF NOT EXISTS task_list ON leadflow.task (list_id);
 
 CREATE OR REPLACE TRIGGER task_changes BEFORE INSERT OR UPDATE OF status, done_at ON leadflow.task
     FOR EACH ROW EXECUTE FUNCTION leadflow.task_changes();
+
+PERFORM leadflow.form_view('activity');
+PERFORM leadflow.form_view('deal');

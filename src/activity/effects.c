@@ -28,10 +28,10 @@ PG_FUNCTION_INFO_V1(apply_activities);
  * mean nothing to it. Several of one lead count as one whose day is the latest.
  */
 #define EFFECTS_SQL \
-	"WITH applied AS (%s)," \
-	" closing AS (SELECT f.version, c.field, to_jsonb(c.key) AS key, c.label" \
+	"WITH closing AS (SELECT f.version, c.field, to_jsonb(c.key) AS key, c.label" \
 	"  FROM leadflow.form_version AS f, leadflow.choices(f.form) AS c" \
 	"  WHERE f.entity = 'activity' AND c.closes)," \
+	" applied AS (%s)," \
 	" stay AS MATERIALIZED (SELECT m.lead_id, m.member_id, m.list_id, m.entered_at" \
 	"  FROM leadflow.member AS m" \
 	"  WHERE m.left_at IS NULL AND m.lead_id IN (SELECT a.lead_id FROM applied AS a)" \
@@ -182,9 +182,16 @@ activity_arrived(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* How an activity closes, if it does. */
+#define CLOSES_SQL(a) \
+	"(SELECT min(c.label) FROM closing AS c" \
+	" WHERE c.version = " a ".form_version AND " a ".fields -> c.field @> c.key)"
+
 /*
  * A correction means to the lists what the activity would have meant; what it
- * did mean is not undone. In an AFTER trigger, with its rows registered.
+ * did mean is not undone, and one that changes nothing of it means nothing: the
+ * lead may be on the list again since. In an AFTER trigger, with its rows
+ * registered.
  */
 void
 ApplyCorrections(void)
@@ -193,6 +200,8 @@ ApplyCorrections(void)
 				 " FROM (SELECT r.*, row_number() OVER () AS n FROM new_rows AS r) AS a"
 				 " JOIN (SELECT r.*, row_number() OVER () AS n FROM old_rows AS r) AS o USING (n)"
 				 " WHERE a.applied_at IS NOT NULL"
-				 " AND (a.lead_id, a.list_id, a.fields) IS DISTINCT FROM (o.lead_id, o.list_id, o.fields)",
+				 " AND (a.lead_id, a.list_id, a.fields) IS DISTINCT FROM (o.lead_id, o.list_id, o.fields)"
+				 " AND (a.lead_id, a.list_id, a.acted_on, a.next_contact_on, " CLOSES_SQL("a") ")"
+				 "  IS DISTINCT FROM (o.lead_id, o.list_id, o.acted_on, o.next_contact_on, " CLOSES_SQL("o") ")",
 				 NULL);
 }

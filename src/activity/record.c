@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "activity/activity.h"
 #include "activity/outcome.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "form/form.h"
 #include "funcapi.h"
@@ -17,6 +18,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "zone.h"
 
 PG_FUNCTION_INFO_V1(record_activities);
@@ -289,6 +292,7 @@ read_record(Recording *recording, Record *record, JsonbContainer *object, int po
 	JsonbParseState *state = NULL;
 	JsonbValue	key;
 	JsonbValue	value;
+	List	   *seen = NIL;
 	bool		has_day = false;
 
 	record->rep_id = recording->own_rep;
@@ -309,6 +313,12 @@ read_record(Recording *recording, Record *record, JsonbContainer *object, int po
 		field = find_field(recording->form, name);
 		if (field != NULL)
 		{
+			if (list_member_ptr(seen, field))
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("\"%s\" of activity %d is given twice", field->name, position),
+						 errhint("Give it once, by its name or by its label \"%s\".", field->label)));
+			seen = lappend(seen, field);
 			has_day |= strcmp(field->name, "acted_on") == 0;
 			key.val.string.val = field->name;
 			key.val.string.len = strlen(field->name);
@@ -418,6 +428,37 @@ require_leads(Datum leads)
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("there are activities of no lead: %s", SpiText(1, 1)),
 				 errdetail("These ids are not in leadflow.lead.")));
+}
+
+/* Sales records what it did itself; the policy would only say that a row violates it. */
+static void
+require_own(const Recording *recording)
+{
+	Oid			activity = get_relname_relid("activity", get_namespace_oid("leadflow", false));
+	SpiArgs		args = {0};
+	Datum	   *reps;
+	bool	   *nulls;
+
+	if (check_enable_rls(activity, InvalidOid, true) != RLS_ENABLED ||
+		!HasPolicy(activity, "sales_insert") || HasPolicy(activity, "marketing"))
+		return;
+	reps = palloc(recording->n * sizeof(Datum));
+	nulls = palloc(recording->n * sizeof(bool));
+	for (int i = 0; i < recording->n; i++)
+	{
+		reps[i] = Int64GetDatum(recording->records[i].rep_id);
+		nulls[i] = recording->records[i].rep_id == 0;
+	}
+	AddArg(&args, INT8ARRAYOID, array_of(reps, nulls, recording->n, INT8OID));
+	if (SpiRun("SELECT u.n, u.rep_id FROM unnest($1) WITH ORDINALITY AS u (rep_id, n)"
+			   " WHERE u.rep_id <> ALL (leadflow.my_reps()) ORDER BY u.n LIMIT 1", &args) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("activities can be recorded in one's own name only"),
+				 errdetail("Activity " INT64_FORMAT " is of rep " INT64_FORMAT ", which is no active rep of role \"%s\".",
+						   SpiBigint(1, 1), SpiBigint(1, 2),
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Leave \"rep\" out to record it as yourself.")));
 }
 
 /* ---- recording ------------------------------------------------------------------------ */
@@ -553,11 +594,13 @@ record_body(FunctionCallInfo fcinfo, void *state)
 	recording->form = FormParse(SpiText(1, 1));
 	recording->zone = ResolveZone(NULL);
 	AddTextArg(&args, GetUserNameFromId(GetUserId(), false));
-	if (SpiRun("SELECT rep_id FROM leadflow.rep WHERE db_role = $1 ORDER BY rep_id LIMIT 1", &args) > 0)
+	if (SpiRun("SELECT rep_id FROM leadflow.rep WHERE db_role = $1"
+			   " ORDER BY active DESC, rep_id LIMIT 1", &args) > 0)
 		recording->own_rep = SpiBigint(1, 1);
 
 	read_records(recording, array);
 	require_conforming(recording);
+	require_own(recording);
 	if (recording->n > 0)
 	{
 		insert_records(recording);
@@ -655,13 +698,15 @@ record_activities(PG_FUNCTION_ARGS)
 		"SELECT name FROM leadflow.list ORDER BY name"},
 	};
 
-	if (PG_ARGISNULL(0) || !JB_ROOT_IS_ARRAY(PG_GETARG_JSONB_P(0)) ||
-		JB_ROOT_IS_SCALAR(PG_GETARG_JSONB_P(0)))
+	InitMaterializedSRF(fcinfo, 0);
+	/* what a query without rows aggregates to */
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	if (!JB_ROOT_IS_ARRAY(PG_GETARG_JSONB_P(0)) || JB_ROOT_IS_SCALAR(PG_GETARG_JSONB_P(0)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("activities must be a JSON array"),
 				 errhint("Those of a query: SELECT * FROM leadflow.record_activities((SELECT jsonb_agg(q) FROM (SELECT lead_id, acted_on, result FROM ...) AS q));")));
-	InitMaterializedSRF(fcinfo, 0);
 
 	outer = CollectEffects(&recording.log);
 	PG_TRY();

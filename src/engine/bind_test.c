@@ -221,7 +221,9 @@ BindTest(BindContext *context, const SegmentTest *test, FieldType type, const ch
 	{
 		BindReport(context, ERRCODE_DATATYPE_MISMATCH, test->location,
 				   psprintf("\"%s\" is %s; \"%s\" needs %s", tested, type_name,
-							test_words(test), need), NULL, NULL);
+							test_words(test), need), NULL,
+				   type == FIELD_CHOICES ?
+				   psprintf("Of several choices, ask for each: \"%s\" contains '...'.", tested) : NULL);
 		return bound;
 	}
 	foreach(lc, test->values)

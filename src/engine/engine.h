@@ -17,6 +17,12 @@
  */
 extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
 
+/*
+ * The same of several segments at once: a list of leadsets, in order, with NULL for
+ * a segment that does not bind.
+ */
+extern List *EvaluateSegments(List *texts, TimestampTz as_of, const char *zone);
+
 /* An argument that says as of when to evaluate, checked. */
 extern TimestampTz AsOfArgument(FunctionCallInfo fcinfo, int argument);
 

@@ -56,6 +56,44 @@ EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 	return result;
 }
 
+static bool
+does_bind(const char *text)
+{
+	BindContext binding = {.collect = true};
+
+	(void) BindSegment(&binding, text);
+	return binding.problems == NIL;
+}
+
+List *
+EvaluateSegments(List *texts, TimestampTz as_of, const char *zone)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "evaluation", ALLOCSET_DEFAULT_SIZES);
+	Evaluation *evaluation;
+	List	   *parts = NIL;
+	List	   *results = NIL;
+	ListCell   *lc;
+
+	MemoryContextSwitchTo(context);
+	evaluation = StartEvaluation(as_of, zone);
+	foreach(lc, texts)
+		parts = lappend(parts, does_bind(lfirst(lc)) ? AddSegment(evaluation, lfirst(lc)) : NULL);
+	foreach(lc, parts)
+	{
+		ExpandedLeadset *leads = lfirst(lc) ? EvaluatePart(evaluation, lfirst(lc)) : NULL;
+
+		MemoryContextSwitchTo(caller);
+		results = lappend(results, leads ? DatumGetLeadset(LeadsetGetDatum(leads)) : NULL);
+		MemoryContextSwitchTo(context);
+		if (leads != NULL)
+			LeadsetDelete(leads);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return results;
+}
+
 Datum
 evaluate(PG_FUNCTION_ARGS)
 {

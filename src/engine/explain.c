@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "engine/engine.h"
+#include "engine/estimate.h"
 #include "engine/evaluation.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -76,6 +77,25 @@ part_text(const Part *part, int depth)
 	return psprintf("%*s%s%s", depth * 2, "", negated ? "not " : "", text);
 }
 
+/*
+ * How many leads an atom was expected to have. What is chosen by is how many records
+ * are looked at for it.
+ */
+static double
+estimated_leads(const Evaluation *evaluation, const Atom *atom)
+{
+	const char *sql = atom->leads_sql;
+	double		cost;
+	double		leads;
+
+	if (atom->live)
+		return atom->rows;
+	if (atom->node->kind != SEGMENT_AGGREGATE)
+		sql = psprintf("select s.lead_id from (%s) as s group by s.lead_id", atom->records_sql);
+	EstimateQuery(sql, &evaluation->clock, (Datum) 0, &cost, &leads);
+	return leads;
+}
+
 /* A row for each part, indented by depth; a NOT and what it is of are one. */
 static void
 put_part(FunctionCallInfo fcinfo, const Evaluation *evaluation, const Part *part, int depth)
@@ -97,7 +117,8 @@ put_part(FunctionCallInfo fcinfo, const Evaluation *evaluation, const Part *part
 		nulls[1] = false;
 		values[1] = CStringGetTextDatum(way);
 		nulls[3] = atom->rows < 0 || part != operand;
-		values[3] = Int64GetDatum((int64) rint(atom->rows));
+		if (!nulls[3])
+			values[3] = Int64GetDatum((int64) rint(estimated_leads(evaluation, atom)));
 	}
 	if (atom != NULL && atom->way != ATOM_NOT_GOT)
 	{

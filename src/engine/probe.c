@@ -19,6 +19,7 @@
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "spi.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -33,8 +34,22 @@
 #define MAX_KEPT	64
 
 /* An evaluation reads about every record once; a probe takes as long as reading these many. */
-#define RECORDS_PER_PROBE	1000
+#define RECORDS_PER_PROBE	2000
 #define MIN_WORTH	32
+
+/*
+ * Texts that segments of one shape differ in, and parameters with the instant, the
+ * zone and the lead
+ */
+#define MAX_TEXTS	8
+#define PARAMETERS	3
+#define MAX_PARAMETERS	(PARAMETERS + MAX_TEXTS)
+
+/*
+ * What the planner may think a query costs to be run as it is: by then the time
+ * goes into the preparation of an evaluation.
+ */
+#define NEEDLE_COST	200
 
 /* A row that a kept plan stands on: a saved segment, or that of a named set. */
 typedef struct KeptName
@@ -49,9 +64,10 @@ typedef struct KeptProbe
 	dlist_node	node;
 	MemoryContext context;		/* of all of it; a child of CacheMemoryContext */
 
-	/* what it is for */
+	/* what it is for; a shape is kept as a segment that no text can be */
 	uint32		hash;
 	Segment    *segment;
+	int			ntexts;			/* that a shape leaves open: parameters from $4 on */
 	Oid			role;
 	bool		row_security;
 
@@ -59,12 +75,13 @@ typedef struct KeptProbe
 	bool		valid;			/* until an invalidation */
 	uint64		sources;		/* TableVersion() of them */
 	uint64		settings;
+	uint64		forms;
 	List	   *names;			/* of KeptName */
 	List	   *relations;		/* Oids */
 	bool		asks_again;		/* of a named set it is not known what it stands on */
 
 	SPIPlanPtr	plan;			/* over $1, $2 and the lead $3 */
-	char	   *leads_sql;		/* of a condition on the lead itself: all its leads; else NULL */
+	char	   *leads_sql;		/* all its leads, where one plan is good for that; else NULL */
 	SPIPlanPtr	leads_plan;		/* once asked for */
 	bool		is_kept;
 	int			nusers;			/* executions under way */
@@ -239,45 +256,145 @@ definitions_are_filtered(const KeptProbe *kept)
 	return false;
 }
 
+static Oid	parameter_types[MAX_PARAMETERS] = {
+	TIMESTAMPTZOID, TEXTOID, INT8OID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+};
+
+static uint32
+segment_hash(const Segment *segment)
+{
+	return hash_bytes((unsigned char *) VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment));
+}
+
+/* ---- shapes ---------------------------------------------------------------------- */
+
 /*
- * Bind and plan a segment. The result belongs to the connection to SPI: what an
- * error leaves behind goes with it.
+ * Segments that differ in nothing but the texts that fields are equal to, such as
+ * an e-mail address, have one shape. A tree is made into its shape, and the texts
+ * are noted; false where it has none, or too many, or stands on definitions.
+ */
+static bool
+take_texts(SegmentNode *node, List **texts)
+{
+	SegmentTest *test = node->test;
+	ListCell   *lc;
+
+	check_stack_depth();
+
+	if (node->kind == SEGMENT_NAMED)
+		return false;
+	if (node->kind == SEGMENT_FIELD && test != NULL && test->kind == SEGMENT_COMPARE &&
+		test->op == SEGMENT_EQ)
+	{
+		SegmentValue *value = linitial(test->values);
+
+		if (value->kind == SEGMENT_STRING)
+		{
+			*texts = lappend(*texts, value->text);
+			value->kind = SEGMENT_PARAMETER;
+			value->text = psprintf("$%d", PARAMETERS + list_length(*texts));
+		}
+	}
+	foreach(lc, node->args)
+		if (!take_texts(lfirst(lc), texts))
+			return false;
+	if (node->where != NULL && !take_texts(node->where, texts))
+		return false;
+	return node->row == NULL || take_texts(node->row, texts);
+}
+
+static bool
+make_shape(SegmentNode *tree, List **texts)
+{
+	return take_texts(tree, texts) && *texts != NIL && list_length(*texts) <= MAX_TEXTS;
+}
+
+/*
+ * The same texts of a bound tree; false where one is not compared as a text by
+ * itself, but for instance as a date or a choice of a form.
+ */
+static bool
+leave_texts(BoundNode *node, int *ntexts)
+{
+	const SegmentTest *test = node->test ? node->test->test : NULL;
+	const SourceField *field = node->field;
+	ListCell   *lc;
+
+	check_stack_depth();
+
+	if (node->kind == SEGMENT_FIELD && test != NULL && test->kind == SEGMENT_COMPARE &&
+		test->op == SEGMENT_EQ && ((SegmentValue *) linitial(test->values))->kind == SEGMENT_STRING)
+	{
+		if ((field->base_type != TEXTOID && field->base_type != VARCHAROID) ||
+			field->lookup_relation != NULL || (field->form != NULL && field->form->choices != NIL))
+			return false;
+		linitial(node->test->constants) = psprintf("$%d", PARAMETERS + ++*ntexts);
+	}
+	foreach(lc, node->args)
+		if (!leave_texts(lfirst(lc), ntexts))
+			return false;
+	if (node->where != NULL && !leave_texts(node->where, ntexts))
+		return false;
+	return node->row == NULL || leave_texts(node->row, ntexts);
+}
+
+/* Would the query of a segment's leads rather be run than anything be thought about it? */
+static bool
+is_needle(const char *sql)
+{
+	List	   *queries = pg_analyze_and_rewrite_fixedparams(linitial(pg_parse_query(sql)), sql,
+															parameter_types, MAX_PARAMETERS, NULL);
+
+	return pg_plan_query(linitial(queries), sql, 0, NULL)->planTree->total_cost <= NEEDLE_COST;
+}
+
+/*
+ * Bind and plan a segment, for it alone or for all of its shape. The result
+ * belongs to the connection to SPI: what an error leaves behind goes with it.
  */
 static KeptProbe *
-make_probe(const Segment *segment, uint32 hash)
+make_probe(const Segment *segment, const Segment *shape)
 {
-	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID, INT8OID};
+	const Segment *key = shape ? shape : segment;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "leadflow probe",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	KeptProbe  *kept = palloc0(sizeof(KeptProbe));
 	BindContext binding = {0};
 	BoundNode  *bound;
+	bool		shared;
 	char	   *sql;
 	CachedPlanSource *source;
 
 	kept->context = context;
 	kept->valid = true;
-	kept->hash = hash;
-	kept->segment = palloc(VARSIZE_ANY(segment));
-	memcpy(kept->segment, segment, VARSIZE_ANY(segment));
+	kept->hash = segment_hash(key);
+	kept->segment = palloc(VARSIZE_ANY(key));
+	memcpy(kept->segment, key, VARSIZE_ANY(key));
 	kept->role = GetUserId();
 	kept->row_security = row_security;
 	kept->sources = TableVersion("source");
 	kept->settings = TableVersion("setting");
+	kept->forms = TableVersion("form_version");
 	for (size_t i = 0; i < lengthof(definition_tables); i++)
 		kept->relations = list_append_unique_oid(kept->relations,
 												 leadflow_table(definition_tables[i]));
+	/* forms are read as their owner: no policy hides one */
+	kept->relations = list_append_unique_oid(kept->relations, leadflow_table("form_version"));
 
 	/* in the connection's own memory: what binding takes is not needed later */
 	MemoryContextSwitchTo(caller);
 	bound = BindSegment(&binding, SegmentText(segment));
+	shared = shape == NULL || leave_texts(bound, &kept->ntexts);
 	sql = SegmentSql(bound);
-	if (bound->kind == SEGMENT_BLOCK && IsUniverse(bound->source))
+	if (shared && ((bound->kind == SEGMENT_BLOCK && IsUniverse(bound->source)) ||
+				   (shape != NULL && is_needle(sql))))
 		kept->leads_sql = MemoryContextStrdup(context,
 											  psprintf("select leadflow.leadset_agg(s.lead_id) from (%s) as s", sql));
-	kept->plan = SPI_prepare_cursor(psprintf("%s\n  and l.lead_id = $3", sql), lengthof(types),
-									types, CURSOR_OPT_GENERIC_PLAN);
+	kept->plan = SPI_prepare_cursor(psprintf("%s\n  and l.lead_id = $3", sql),
+									shape ? MAX_PARAMETERS : PARAMETERS, parameter_types,
+									CURSOR_OPT_GENERIC_PLAN);
 	if (kept->plan == NULL)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
 
@@ -292,13 +409,20 @@ make_probe(const Segment *segment, uint32 hash)
 
 /* ---- keeping them ---------------------------------------------------------------- */
 
-/* Does a kept plan still mean what it meant, to the active snapshot? */
+/*
+ * Does a kept plan still mean what it meant, to the active snapshot? Its relations
+ * are locked as running it will: one that somebody is about to change is waited
+ * for here, where the segment can still be bound anew.
+ */
 static bool
 is_current(const KeptProbe *kept)
 {
 	ListCell   *lc;
 
-	if (TableVersion("source") != kept->sources || TableVersion("setting") != kept->settings)
+	foreach(lc, kept->relations)
+		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+	if (!kept->valid || TableVersion("source") != kept->sources ||
+		TableVersion("setting") != kept->settings || TableVersion("form_version") != kept->forms)
 		return false;
 	foreach(lc, kept->names)
 	{
@@ -307,7 +431,7 @@ is_current(const KeptProbe *kept)
 		if (RowVersion(name->table, name->name) != name->version)
 			return false;
 	}
-	/* opening the tables has brought what invalidations there were */
+	/* opening the tables may have brought invalidations, too */
 	return kept->valid;
 }
 
@@ -330,12 +454,6 @@ find_kept(const Segment *segment, uint32 hash)
 	return NULL;
 }
 
-static uint32
-segment_hash(const Segment *segment)
-{
-	return hash_bytes((unsigned char *) VARDATA_ANY(segment), VARSIZE_ANY_EXHDR(segment));
-}
-
 /* The plan kept for a segment, if it is still good. */
 static KeptProbe *
 find_current(const Segment *segment)
@@ -353,16 +471,14 @@ find_current(const Segment *segment)
 	return kept;
 }
 
-/* A plan for a segment: the kept one, or a new one, which is kept if it can be. */
+/* A new plan, which is kept if it can be. */
 static KeptProbe *
-get_probe(const Segment *segment)
+new_probe(const Segment *segment, const Segment *shape)
 {
-	KeptProbe  *kept = find_current(segment);
+	KeptProbe  *kept;
 
-	if (kept != NULL)
-		return kept;
 	listen_once();
-	kept = make_probe(segment, segment_hash(segment));
+	kept = make_probe(segment, shape);
 	if (kept->asks_again || definitions_are_filtered(kept))
 		return kept;
 	make_room();
@@ -373,16 +489,25 @@ get_probe(const Segment *segment)
 	return kept;
 }
 
+/* A plan for a segment: the kept one, or a new one. */
+static KeptProbe *
+get_probe(const Segment *segment)
+{
+	KeptProbe  *kept = find_current(segment);
+
+	return kept != NULL ? kept : new_probe(segment, NULL);
+}
+
 /* Run a plan of a kept one. A view in it may ask for other segments meanwhile. */
 static void
-run_plan(KeptProbe *kept, SPIPlanPtr plan, Datum *values)
+run_plan(KeptProbe *kept, SPIPlanPtr plan, Datum *values, const char *nulls)
 {
 	int			result;
 
 	kept->nusers++;
 	PG_TRY();
 	{
-		result = SPI_execute_plan(plan, values, NULL, true, 1);
+		result = SPI_execute_plan(plan, values, nulls, true, 1);
 	}
 	PG_FINALLY();
 	{
@@ -416,7 +541,7 @@ ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_of, const cha
 	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
 	values[2] = Int64GetDatum(lead_id);
 
-	run_plan(kept, kept->plan, values);
+	run_plan(kept, kept->plan, values, NULL);
 	found = SPI_processed > 0;
 	*worth = kept->worth;
 	LeaveSpi(frame);
@@ -442,30 +567,59 @@ asked_before(uint32 hash)
 }
 
 /*
- * The planner is left to choose between a plan for any instant and one for this:
- * where it takes an index lookup to find the leads, either is that.
+ * The plan for the leads of a segment, kept for it or for its shape, with the
+ * texts that the shape leaves open; NULL where there is none to be kept.
+ */
+static KeptProbe *
+find_leads_plan(const Segment *segment, List **texts)
+{
+	KeptProbe  *kept = find_current(segment);
+	SegmentNode *tree;
+	bool		is_block;
+
+	if (kept != NULL)
+		return kept->leads_sql ? kept : NULL;
+	tree = SegmentParse(SegmentText(segment));
+	is_block = tree->kind == SEGMENT_BLOCK;
+	if (make_shape(tree, texts))
+	{
+		Segment    *shape = SegmentFromTree(tree);
+
+		kept = find_current(shape);
+		if (kept == NULL && !asked_before(segment_hash(shape)))
+			return NULL;
+		if (kept == NULL)
+			kept = new_probe(segment, shape);
+		if (kept->leads_sql != NULL)
+			return kept;
+	}
+	*texts = NIL;
+	if (!is_block || !asked_before(segment_hash(segment)))
+		return NULL;
+	kept = new_probe(segment, NULL);
+	return kept->leads_sql ? kept : NULL;
+}
+
+/*
+ * The planner is left to choose between a plan for any instant and texts and one
+ * for these: where it takes an index lookup to find the leads, either is that.
  */
 bool
 KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads)
 {
-	static Oid	types[] = {TIMESTAMPTZOID, TEXTOID};
-	KeptProbe  *kept = find_current(segment);
-	Datum		values[2];
+	List	   *texts = NIL;
+	KeptProbe  *kept = find_leads_plan(segment, &texts);
+	Datum		values[MAX_PARAMETERS] = {0};
+	char		nulls[MAX_PARAMETERS];
+	ListCell   *lc;
 	bool		isnull;
 
 	if (kept == NULL)
-	{
-		if (!asked_before(segment_hash(segment)) ||
-			SegmentParse(SegmentText(segment))->kind != SEGMENT_BLOCK)
-			return false;
-		kept = get_probe(segment);
-	}
-	if (kept->leads_sql == NULL)
 		return false;
 	if (kept->leads_plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare_cursor(kept->leads_sql, lengthof(types), types,
-											  CURSOR_OPT_PARALLEL_OK);
+		SPIPlanPtr	plan = SPI_prepare_cursor(kept->leads_sql, PARAMETERS + kept->ntexts,
+											  parameter_types, CURSOR_OPT_PARALLEL_OK);
 
 		if (plan == NULL)
 			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), kept->leads_sql);
@@ -473,9 +627,13 @@ KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *le
 			SPI_keepplan(plan);
 		kept->leads_plan = plan;
 	}
+	memset(nulls, ' ', sizeof(nulls));
 	values[0] = TimestampTzGetDatum(as_of);
 	values[1] = CStringGetTextDatum(kept_zone(kept, zone));
-	run_plan(kept, kept->leads_plan, values);
+	nulls[2] = 'n';				/* it is not one lead */
+	foreach(lc, texts)
+		values[PARAMETERS + foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	run_plan(kept, kept->leads_plan, values, nulls);
 	*leads = SpiDatum(1, 1, &isnull);
 	return true;
 }

@@ -6,8 +6,8 @@
  * A kept plan stands on definitions and on relations.
  *
  * Definitions are rows of plain tables, whose changes nothing announces: the
- * sources, the saved segments and named sets it refers to, the time zone of the
- * installation. A probe therefore looks at the versions of their rows (see
+ * sources, the forms, the saved segments and named sets it refers to, the time zone
+ * of the installation. A probe therefore looks at the versions of their rows (see
  * version.h) in the snapshot it runs under; where they are other ones, also
  * because the snapshot is an older one, the segment is bound anew. Where
  * row-level security decides which of them the caller sees, nothing is kept.
@@ -35,9 +35,10 @@ extern bool ProbeSegment(const Segment *segment, int64 lead_id, TimestampTz as_o
 						 const char *zone, double *worth);
 
 /*
- * All leads of a segment that is one condition on the lead itself, by a kept plan,
- * in SPI's memory; false for any other, and for one not asked for before. zone as
- * above. Needs a connection to SPI.
+ * All leads of a segment by a kept plan, in SPI's memory, where that is as good as
+ * an evaluation: one condition on the lead itself, or what finds a few leads by the
+ * texts of fields, for which one plan is kept whatever the texts are. False for any
+ * other, and for one not asked for before. zone as above. Needs a connection to SPI.
  */
 extern bool KeptLeads(const Segment *segment, TimestampTz as_of, const char *zone, Datum *leads);
 

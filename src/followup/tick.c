@@ -1,17 +1,15 @@
 /*
  * tick.c
- *		What run_due() does: which lists are due, in which order, and the run of
- *		one of them. run_due() itself is a procedure, since it commits after
- *		each list; what it loops over is here.
+ *		What run_due() does: whether it may, and the run of one list of those that
+ *		are due (due.c). run_due() itself is a procedure, since it commits after
+ *		each list.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
 #include "followup/followup.h"
-#include "funcapi.h"
 #include "list/list.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -20,7 +18,6 @@
 #include "utils/timeout.h"
 
 PG_FUNCTION_INFO_V1(tick_may_run);
-PG_FUNCTION_INFO_V1(due_lists);
 PG_FUNCTION_INFO_V1(run_list);
 
 /* leadflow.list_timeout, in milliseconds; 0 is none */
@@ -74,102 +71,6 @@ tick_may_run(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* ---- what is due, in the order of reference ------------------------------------ */
-
-typedef struct DueList
-{
-	int64		list_id;
-	char	   *name;
-	TimestampTz due_at;
-	List	   *refers_to;		/* of char *: names of lists */
-	bool		entered;		/* the walk has reached it */
-} DueList;
-
-/*
- * Place a list after the due ones its segment refers to. Lists that refer to
- * each other have no order; the walk then takes them as it finds them.
- */
-static List *
-place(List *placed, List *due, DueList *list)
-{
-	ListCell   *name;
-	ListCell   *other;
-
-	check_stack_depth();
-
-	if (list->entered)
-		return placed;
-	list->entered = true;
-	foreach(name, list->refers_to)
-		foreach(other, due)
-			if (strcmp(((DueList *) lfirst(other))->name, lfirst(name)) == 0)
-				placed = place(placed, due, lfirst(other));
-	return lappend(placed, list);
-}
-
-/*
- * A list is due when its cadence has come round since it was made or last done.
- * One whose run failed waits, longer after each attempt; to a continuous one that
- * stays the run which is due, where others go on to the next.
- */
-Datum
-due_lists(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	SpiFrame	frame;
-	SpiArgs		args = {0};
-	List	   *due = NIL;
-	List	   *segments = NIL;
-	List	   *placed = NIL;
-	ListCell   *lc;
-	ListCell   *segment;
-	uint64		rows;
-	bool		isnull;
-
-	InitMaterializedSRF(fcinfo, 0);
-	frame = EnterSpi(false);
-	AddTimeArg(&args, PG_GETARG_TIMESTAMPTZ(0));
-	AddTextArg(&args, ResolveZone(NULL));
-	rows = SpiRead("SELECT l.list_id, l.name, d.due_at, l.segment"
-				   " FROM leadflow.list AS l,"
-				   " LATERAL (SELECT coalesce(CASE WHEN l.cadence::text LIKE 'continuous%' THEN"
-				   "  (SELECT min(f.due_at) FROM leadflow.refresh_run AS f WHERE f.list_id = l.list_id"
-				   "   AND f.due_at > l.done_through AND f.error IS NOT NULL) END,"
-				   "  leadflow.last_run(l.cadence, $1, coalesce(l.zone, $2)))) AS d (due_at)"
-				   " WHERE l.status = 'open' AND l.segment IS NOT NULL"
-				   " AND d.due_at > greatest(l.created_at, l.done_through)"
-				   " AND NOT EXISTS (SELECT FROM leadflow.refresh_run AS r"
-				   "  WHERE r.list_id = l.list_id AND r.due_at = d.due_at AND r.error IS NOT NULL"
-				   "  AND $1 < r.as_of + least(interval '5 minutes' * power(2, least(r.attempts, 10) - 1),"
-				   "                           interval '1 day'))"
-				   " ORDER BY l.priority DESC, l.list_id", &args);
-	for (uint64 row = 1; row <= rows; row++)
-	{
-		DueList    *list = palloc0(sizeof(DueList));
-
-		list->list_id = SpiBigint(row, 1);
-		list->name = SpiText(row, 2);
-		list->due_at = DatumGetTimestampTz(SpiDatum(row, 3, &isnull));
-		due = lappend(due, list);
-		segments = lappend(segments, SpiText(row, 4));
-	}
-	forboth(lc, due, segment, segments)
-		((DueList *) lfirst(lc))->refers_to = ReferredNames(lfirst(segment), "list");
-	foreach(lc, due)
-		placed = place(placed, due, lfirst(lc));
-
-	foreach(lc, placed)
-	{
-		DueList    *list = lfirst(lc);
-		Datum		values[2] = {Int64GetDatum(list->list_id), TimestampTzGetDatum(list->due_at)};
-		bool		nulls[2] = {false, false};
-
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	LeaveSpi(frame);
-	return (Datum) 0;
-}
-
 /* ---- the run of one list ---------------------------------------------------------- */
 
 /*
@@ -200,38 +101,37 @@ begin_run(int64 list_id, TimestampTz due_at, TimestampTz at)
 	return SpiBigint(1, 1);
 }
 
-static void
-run_locked_list(const LeadList *list, TimestampTz due_at, TimestampTz at)
+/* The run of a list that is locked. */
+typedef struct ListRun
 {
+	const LeadList *list;
+	TimestampTz due_at;
+	TimestampTz as_of;
+	Datum		leads;			/* or 0 */
+} ListRun;
+
+static void
+run_locked_list(void *state)
+{
+	const ListRun *run = state;
+	int64		list_id = run->list->list_id;
 	SpiArgs		args = {0};
 
-	/* lists before this one may have taken a while */
-	at = PresentTime(list, at);
-	(void) RefreshList(list, begin_run(list->list_id, due_at, at), at);
-	AddBigintArg(&args, list->list_id);
-	AddTimeArg(&args, due_at);
+	(void) RefreshList(run->list, begin_run(list_id, run->due_at, run->as_of), run->as_of,
+					   run->leads);
+	AddBigintArg(&args, list_id);
+	AddTimeArg(&args, run->due_at);
 	SpiRun("UPDATE leadflow.list SET done_through = $2 WHERE list_id = $1", &args);
 }
 
 /*
- * Refresh a list for a due time. Somebody else at work on it, or done with it
- * since, leaves nothing to do. A statement_timeout would end the whole tick and
- * cannot be caught, so a list has a timeout of its own, which is an error like
- * any other.
+ * A statement_timeout would end the whole tick and cannot be caught, so a list has
+ * a timeout of its own, which is an error like any other.
  */
-Datum
-run_list(PG_FUNCTION_ARGS)
+void
+RunLimited(AttemptBody body, void *state)
 {
-	TimestampTz due_at = PG_GETARG_TIMESTAMPTZ(1);
-	SpiFrame	frame = EnterSpi(true);
-	LeadList   *list = LockListById(PG_GETARG_INT64(0), true);
 	bool		timed = list_timeout > 0;
-
-	if (list == NULL || !list->open || list->done_through >= due_at)
-	{
-		LeaveSpi(frame);
-		PG_RETURN_BOOL(false);
-	}
 
 	/* registered when first needed: there are only few ids for the whole server */
 	if (timed && list_timeout_id == MAX_TIMEOUTS)
@@ -241,11 +141,11 @@ run_list(PG_FUNCTION_ARGS)
 	{
 		if (timed)
 			enable_timeout_after(list_timeout_id, list_timeout);
-		run_locked_list(list, due_at, PG_GETARG_TIMESTAMPTZ(2));
+		body(state);
 		if (timed)
 		{
 			disable_timeout(list_timeout_id, false);
-			/* a cancel that came too late for the refresh must not reach the tick */
+			/* a cancel that came too late for the body must not reach the tick */
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
@@ -265,6 +165,31 @@ run_list(PG_FUNCTION_ARGS)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+}
+
+/*
+ * Refresh a list for a due time. Somebody else at work on it, or done with it
+ * since, leaves nothing to do.
+ */
+Datum
+run_list(PG_FUNCTION_ARGS)
+{
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(2);
+	ListRun		run = {.due_at = PG_GETARG_TIMESTAMPTZ(1)};
+	SpiFrame	frame = EnterSpi(true);
+	LeadList   *list = LockListById(PG_GETARG_INT64(0), true);
+
+	if (list == NULL || !list->open || list->done_through >= run.due_at)
+	{
+		LeaveSpi(frame);
+		PG_RETURN_BOOL(false);
+	}
+	run.list = list;
+	/* lists before this one may have taken a while */
+	run.as_of = PresentTime(list, at);
+	if (run.as_of == at)
+		run.leads = DueLeads(list, at);
+	RunLimited(run_locked_list, &run);
 	LeaveSpi(frame);
 	PG_RETURN_BOOL(true);
 }

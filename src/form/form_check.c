@@ -19,6 +19,9 @@
 #define PHONE_MIN_DIGITS	6
 #define PHONE_MAX_DIGITS	15
 
+/* Choices that a message offers: the prefectures of Japan, all of them */
+#define SHOWN_CHOICES	47
+
 /* By RFC 5321 */
 #define EMAIL_MAX_LENGTH	254
 
@@ -218,6 +221,7 @@ choose_another(const char *problem, const FormField *field, bool has_list, int64
 {
 	StringInfoData out;
 	const char *separator = "; choose one of ";
+	int			shown = 0;
 	ListCell   *lc;
 
 	initStringInfo(&out);
@@ -228,10 +232,22 @@ choose_another(const char *problem, const FormField *field, bool has_list, int64
 
 		if (choice->retired || !is_for_list(choice, has_list, list_id))
 			continue;
+		if (++shown > SHOWN_CHOICES)
+		{
+			appendStringInfoString(&out, ", ...");
+			break;
+		}
 		appendStringInfo(&out, "%s%s", separator, choice->key);
 		separator = ", ";
 	}
 	return out.data;
+}
+
+static bool
+is_text(const JsonbValue *value, const char *text)
+{
+	return strlen(text) == (size_t) value->val.string.len &&
+		memcmp(text, value->val.string.val, value->val.string.len) == 0;
 }
 
 static FormViolation *
@@ -239,6 +255,7 @@ check_choice(const FormField *field, JsonbValue *value, bool has_list, int64 lis
 {
 	const char *rule = "choice";
 	const char *problem = "there is no such choice";
+	const FormChoice *labelled = NULL;
 	ListCell   *lc;
 
 	if (value->type != jbvString)
@@ -249,9 +266,14 @@ check_choice(const FormField *field, JsonbValue *value, bool has_list, int64 lis
 	{
 		FormChoice *choice = lfirst(lc);
 
-		if (strlen(choice->key) != (size_t) value->val.string.len ||
-			memcmp(choice->key, value->val.string.val, value->val.string.len) != 0)
+		if (!is_text(value, choice->key))
+		{
+			if (is_text(value, choice->label) && !choice->retired &&
+				is_for_list(choice, has_list, list_id))
+				labelled = choice;
 			continue;
+		}
+		labelled = NULL;
 		if (choice->retired)
 		{
 			rule = "retired";
@@ -267,6 +289,10 @@ check_choice(const FormField *field, JsonbValue *value, bool has_list, int64 lis
 			return NULL;
 		break;
 	}
+	if (labelled != NULL)
+		return violation(field, rule, value,
+						 psprintf("there is no such choice; it is the label of %s, which is to be entered",
+								  labelled->key));
 	return violation(field, rule, value, choose_another(problem, field, has_list, list_id));
 }
 
@@ -414,9 +440,15 @@ FormViolations(const Form *form, Jsonb *document, bool has_list, int64 list_id)
 	if (!JB_ROOT_IS_OBJECT(document))
 	{
 		FormField	whole = {.name = "document", .label = "document"};
+		JsonbValue	value;
 
-		return list_make1(violation(&whole, "type", NULL,
-									pstrdup("it must be a JSON object")));
+		if (!JB_ROOT_IS_SCALAR(document) || !JsonbExtractScalar(&document->root, &value))
+		{
+			value.type = jbvBinary;
+			value.val.binary.data = &document->root;
+			value.val.binary.len = VARSIZE(document) - VARHDRSZ;
+		}
+		return list_make1(violation(&whole, "type", &value, pstrdup("it must be a JSON object")));
 	}
 	foreach(lc, form->fields)
 	{

@@ -23,6 +23,8 @@
 %define api.prefix {form_yy}
 %define api.location.type {int}
 %locations
+%define parse.error custom
+%define parse.lac full
 %expect 0
 %parse-param {FormParser *parser}
 %parse-param {yyscan_t scanner}
@@ -136,6 +138,7 @@ choice:
 
 list_ids:
 	NUMBER						{ $$ = list_make1(FormMakeListId(parser, $1, @1)); }
+	| STRING					{ $$ = list_make1(FormMakeListId(parser, $1, @1)); }
 	| list_ids ',' NUMBER		{ $$ = lappend($1, FormMakeListId(parser, $3, @3)); }
 	;
 
@@ -171,3 +174,57 @@ name:
 	;
 
 %%
+
+/* What can stand in a place, of the tokens that are possible there, as a message says it. */
+static char *
+possible(const bool *due)
+{
+	List	   *what = NIL;
+	StringInfoData out;
+	ListCell   *lc;
+
+	if (due[YYSYMBOL_LIST] && due[YYSYMBOL_TEXT])
+		return pstrdup("the name of a field");
+	if (due[YYSYMBOL_QUOTED_IDENT])
+		what = lappend(what, "a label in double quotes");
+	if (due[YYSYMBOL_CHECKBOX])
+		what = lappend(what, "a field type");
+	if (due[YYSYMBOL_REQUIRED])
+		what = lappend(what, "an option");
+	if (due[YYSYMBOL_EFFECTIVE])
+		what = lappend(what, "an option of the choice");
+	if (due[YYSYMBOL_TRUE_P])
+		what = lappend(what, "a value");
+	else if (due[YYSYMBOL_STRING] && due[YYSYMBOL_NUMBER])
+		what = lappend(what, "the id of a list");
+	else if (due[YYSYMBOL_STRING])
+		what = lappend(what, "a choice in single quotes");
+	else if (due[YYSYMBOL_NUMBER])
+		what = lappend(what, "a number");
+	if (due[YYSYMBOL_LIST])
+		what = lappend(what, "\"list\"");
+	for (int symbol = 0; symbol < YYNTOKENS; symbol++)
+		if (due[symbol] && yysymbol_name(symbol)[0] == '\'' && yysymbol_name(symbol)[1] != '-')
+			what = lappend(what, psprintf("\"%c\"", yysymbol_name(symbol)[1]));
+
+	initStringInfo(&out);
+	foreach(lc, what)
+		appendStringInfo(&out, "%s%s", lc == list_head(what) ? "" : lnext(what, lc) ? ", " : " or ",
+						 (char *) lfirst(lc));
+	return out.data;
+}
+
+/* What bison calls for a token that cannot be. */
+static int
+yyreport_syntax_error(const yypcontext_t *context, FormParser *parser, yyscan_t scanner)
+{
+	yysymbol_kind_t expected[YYNTOKENS];
+	int			n = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+	bool		due[YYNTOKENS] = {false};
+	int			location = *yypcontext_location(context);
+
+	for (int i = 0; i < n; i++)
+		due[expected[i]] = true;
+	LexerError(&parser->lexer, location, LexerTokenEnd(scanner) - location,
+			   psprintf("what can stand here is %s", possible(due)));
+}

@@ -16,7 +16,7 @@ reject(FormParser *parser, int location, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
-			 errmsg("invalid input syntax for type form: \"%s\"", ShownLiteral(parser->lexer.text)),
+			 errmsg("invalid input syntax for type form: \"%s\"", ShownLiteral(parser->lexer.given)),
 			 errdetail("At character %d: %s.", CharacterPosition(parser->lexer.text, location),
 					   problem)));
 }
@@ -101,7 +101,7 @@ FormMakeListId(FormParser *parser, char *number, int location)
 	errno = 0;
 	*list_id = strtoi64(number, &end, 10);
 	if (errno != 0 || *end != '\0')
-		reject(parser, location, "a list is named by its id, a whole number");
+		reject(parser, location, "a list is named by its id, a whole number; set_list_results() takes its name");
 	return list_id;
 }
 

@@ -93,8 +93,11 @@ FormUnknownWord(FormParser *parser, FormWordKind kind, const char *word, int loc
 		known = lappend(known, unconstify(char *, kinds[kind].words[i]));
 		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", kinds[kind].words[i]);
 	}
-	nearest = NearestName(word, known);
+	nearest = NearestName(FoldWidthOfAll(word), known);
+	/* what follows a field may well be the next one */
 	LexerError(&parser->lexer, location, strlen(word),
-			   nearest ? psprintf("this is no %s; perhaps \"%s\" is meant", what, nearest) :
-			   psprintf("this is no %s; there are %s", what, list.data));
+			   psprintf("this is no %s%s; %s", what,
+						kind == FORM_WORD_OPTION ? ", or \";\" is missing before it" : "",
+						nearest ? psprintf("perhaps \"%s\" is meant", nearest) :
+						psprintf("there are %s", list.data)));
 }

@@ -73,8 +73,8 @@ SELECT l.list_id,
                             (array_agg(e.result ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_result,
                             (array_agg(e.content ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_content
                        FROM leadflow.activity AS e WHERE e.lead_id = m.lead_id) AS a ON true
- WHERE m.left_at IS NULL;
-COMMENT ON VIEW leadflow.handoff_member IS 'open members of lists with what sales needs to know of them (送客)';
+ WHERE m.left_at IS NULL AND NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL;
+COMMENT ON VIEW leadflow.handoff_member IS 'open members of lists that may be contacted, with what sales needs to know of them (送客)';
 COMMENT ON COLUMN leadflow.handoff_member.list_id IS 'list (リストID)';
 COMMENT ON COLUMN leadflow.handoff_member.list IS 'name of the list (リスト名)';
 COMMENT ON COLUMN leadflow.handoff_member.lead_id IS 'lead (リードID)';

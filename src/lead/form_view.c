@@ -449,14 +449,17 @@ MakeFormView(const Entity *entity, const char *form, bool dry_run)
 Datum
 form_view(PG_FUNCTION_ARGS)
 {
+	const Entity *entity;
 	SpiFrame	frame;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the entity must not be null")));
+	entity = FindEntity(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	frame = EnterSpi(true);
-	MakeFormView(FindEntity(text_to_cstring(PG_GETARG_TEXT_PP(0))), NULL, false);
+	MakeFormView(entity, NULL, false);
+	RestoreForms(entity);
 	LeaveSpi(frame);
 	PG_RETURN_VOID();
 }

@@ -47,6 +47,12 @@ extern void LockForms(void);
 extern void SetForm(FunctionCallInfo fcinfo, const Entity *entity, const char *form, bool dry_run);
 
 /*
+ * For install(): the constraints of forms whose rows were restored alone, and
+ * the default that goes with the one in force.
+ */
+extern void RestoreForms(const Entity *entity);
+
+/*
  * form_view.c: make the view of an entity's records what its forms say, the given
  * one being about to be put in force; or only refuse what could not be done.
  */

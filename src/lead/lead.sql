@@ -36,7 +36,7 @@ COMMENT ON FUNCTION leadflow.revalidate(text, leadflow.leadset) IS
 CREATE FUNCTION leadflow.form_view(entity text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION leadflow.form_view(text) IS
-    'part of install: make the view of the records of a table with a column for each field of its forms';
+    'part of install: make the view of the records of a table with a column for each field of its forms, and the constraints of forms that were restored without';
 
 CREATE FUNCTION leadflow.sees_hidden() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS leadflow.rep (
     away_from date,
     away_until date,
     active boolean NOT NULL DEFAULT true,
-    manager_id bigint CHECK (manager_id <> rep_id)
+    manager_id bigint CHECK (manager_id <> rep_id),
+    CONSTRAINT rep_absence CHECK (away_from <= away_until)
 );
 COMMENT ON TABLE leadflow.rep IS 'sales people (営業担当者)';
 COMMENT ON COLUMN leadflow.rep.rep_id IS 'key';

@@ -345,14 +345,16 @@ read_column(ChangeReader *reader, const SourceField *field, JsonbValue *value)
 {
 	const SourceField *column = column_of(reader->source, field);
 	FieldChange *change = add_change(reader, field);
+	bool		empty = value->type == jbvNull ||
+		(value->type == jbvString && value->val.string.len == 0);
 	char	   *constant = "NULL";
 
 	require_once(reader, field, column->name);
-	if (value->type == jbvNull && column->not_null)
+	if (empty && column->not_null)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("\"%s\" must not be empty", field->name)));
-	if (value->type != jbvNull)
+	if (!empty)
 	{
 		char	   *text = field->lookup_relation ? looked_up(field, value) :
 			column_text(field, value);
@@ -368,7 +370,7 @@ read_column(ChangeReader *reader, const SourceField *field, JsonbValue *value)
 	{
 		change->shown = psprintf("(SELECT k.%s::text FROM %s AS k WHERE k.%s::text = g.old)",
 								 field->lookup_name, field->lookup_relation, field->lookup_key);
-		if (value->type != jbvNull)
+		if (!empty)
 			change->new = quote_literal_cstr(string_of(value));
 	}
 	appendStringInfo(&reader->assignments, ", %s = %s", column->column, constant);

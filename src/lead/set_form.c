@@ -140,7 +140,7 @@ put_user(StringInfo out, const char *what, const char *name)
 		appendStringInfo(out, "%s%s", out->len > 0 ? ", " : "", user);
 }
 
-/* The saved segments, lists and rules whose segments use a field, or one of its choices. */
+/* The saved segments, lists, territories and rules whose segments use a field, or one of its choices. */
 static void
 put_segments(StringInfo out, const Entity *entity, const FormField *field,
 			 const FormChoice *choice)
@@ -154,6 +154,7 @@ put_segments(StringInfo out, const Entity *entity, const FormField *field,
 		sources = lappend(sources, SpiText(1, 1));
 	rows = SpiRun("SELECT 'saved segment', name, segment FROM leadflow.saved_segment"
 				  " UNION ALL SELECT 'list', name, segment FROM leadflow.list WHERE segment IS NOT NULL"
+				  " UNION ALL SELECT 'territory', t.territory_id::text, t.segment FROM leadflow.territory AS t"
 				  " UNION ALL SELECT 'rule', name, s.segment FROM leadflow.rule, LATERAL (VALUES (condition),"
 				  "  (coalesce(event ->> 'enters_segment', event ->> 'leaves_segment')::leadflow.segment)) AS s (segment)"
 				  " WHERE s.segment IS NOT NULL ORDER BY 1, 2", NULL);
@@ -200,7 +201,8 @@ put_rows(StringInfo out, const Entity *entity, const FormField *field, const For
 					" AND ($2 IS NULL OR fields ->> $1 = $2 OR fields -> $1 @> to_jsonb($2))",
 					entity->name), &args);
 	if (SpiBigint(1, 1) > 0)
-		appendStringInfo(out, INT64_FORMAT " rows of leadflow.%s", SpiBigint(1, 1), entity->name);
+		appendStringInfo(out, INT64_FORMAT " %s of leadflow.%s", SpiBigint(1, 1),
+						 SpiBigint(1, 1) == 1 ? "row" : "rows", entity->name);
 }
 
 static const FormChoice *
@@ -340,6 +342,39 @@ is_applied(const Entity *entity, int version)
 	AddTextArg(&args, psprintf("%s_form_%d", entity->name, version));
 	return SpiRun("SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2",
 				  &args) > 0;
+}
+
+void
+RestoreForms(const Entity *entity)
+{
+	SpiArgs		args = {0};
+	uint64		rows;
+	List	   *forms = NIL;
+	List	   *versions = NIL;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	AddTextArg(&args, entity->name);
+	AddTextArg(&args, psprintf("leadflow.%s", entity->name));
+	rows = SpiRun("SELECT f.form, f.version::text FROM leadflow.form_version AS f"
+				  " WHERE f.entity = $1 AND NOT EXISTS (SELECT FROM pg_constraint AS c"
+				  "  WHERE c.conrelid = $2::regclass AND c.conname = format('%s_form_%s', f.entity, f.version))"
+				  " ORDER BY f.version", &args);
+	for (uint64 row = 1; row <= rows; row++)
+	{
+		forms = lappend(forms, SpiText(row, 1));
+		versions = lappend_int(versions, atoi(SpiText(row, 2)));
+	}
+	forboth(lc, forms, lc2, versions)
+		apply_form(entity, lfirst(lc), lfirst_int(lc2));
+	if (forms != NIL)
+	{
+		int			version;
+
+		(void) CurrentForm(entity, &version);
+		SpiRun(psprintf("ALTER TABLE leadflow.%s ALTER COLUMN form_version SET DEFAULT %d",
+						entity->name, version), NULL);
+	}
 }
 
 void

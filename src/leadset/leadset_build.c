@@ -25,14 +25,6 @@
 
 #define FULL_BITMAPS_MAX	((int64) (LEADSET_MAX_BYTES / FULL_BITMAP_BYTES))
 
-#define ST_SORT sort_ranges
-#define ST_ELEMENT_TYPE IdRange
-#define ST_COMPARE(a, b) ((a)->first < (b)->first ? -1 : (a)->first > (b)->first)
-#define ST_SCOPE static
-#define ST_CHECK_FOR_INTERRUPTS
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
 static void
 GrowPending(ExpandedLeadset *set)
 {
@@ -87,6 +79,49 @@ LeadsetAdd(ExpandedLeadset *set, int64 id)
 	LeadsetAddRange(set, id, id);
 }
 
+/*
+ * Sorts ranges by their first ids, byte by byte from the lowest, which takes a
+ * fraction of the time of comparing them: most of a set's ids have few bytes that
+ * differ.
+ */
+static void
+SortRanges(IdRange *ranges, int n)
+{
+	IdRange    *from = ranges;
+	IdRange    *scratch = palloc(n * sizeof(IdRange));
+	IdRange    *to = scratch;
+	uint64		varying = 0;
+
+	for (int i = 1; i < n; i++)
+		varying |= ranges[i].first ^ ranges[0].first;
+	for (int shift = 0; shift < 64; shift += 8)
+	{
+		int			place[256] = {0};
+		int			next = 0;
+		IdRange    *swapped = from;
+
+		if (((varying >> shift) & 0xff) == 0)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < n; i++)
+			place[(from[i].first >> shift) & 0xff]++;
+		for (int byte = 0; byte < 256; byte++)
+		{
+			int			count = place[byte];
+
+			place[byte] = next;
+			next += count;
+		}
+		for (int i = 0; i < n; i++)
+			to[place[(from[i].first >> shift) & 0xff]++] = from[i];
+		from = to;
+		to = swapped;
+	}
+	if (from != ranges)
+		memcpy(ranges, from, n * sizeof(IdRange));
+	pfree(scratch);
+}
+
 /* Makes the pending ranges ascend, and joins those that meet. */
 static void
 SortPending(ExpandedLeadset *set)
@@ -94,7 +129,7 @@ SortPending(ExpandedLeadset *set)
 	int			last = 0;
 
 	if (!set->pending_sorted)
-		sort_ranges(set->pending, set->npending);
+		SortRanges(set->pending, set->npending);
 	set->pending_sorted = true;
 
 	for (int i = 1; i < set->npending; i++)

@@ -316,13 +316,19 @@ EntryChanged(ExpandedLeadset *set, ExpandedEntry *entry)
 
 /* ---- to and from the flat form ------------------------------------------- */
 
+/*
+ * A sort asks for the size in a context of its own, which from version 17 on
+ * frees nothing but all of it; what we need for a moment is not for there.
+ */
 static Size
 GetFlatSize(ExpandedObjectHeader *eohptr)
 {
 	ExpandedLeadset *set = (ExpandedLeadset *) eohptr;
+	MemoryContext old = MemoryContextSwitchTo(eohptr->eoh_context);
 
 	FlushPending(set);
 	Canonicalise(set);
+	MemoryContextSwitchTo(old);
 	return set->size;
 }
 

@@ -12,7 +12,6 @@
 #include "funcapi.h"
 #include "lead/lead.h"
 #include "leadset/leadset.h"
-#include "lead/lead.h"
 #include "lexer.h"
 #include "list/assign.h"
 #include "list/list.h"
@@ -145,8 +144,8 @@ give_by_weight(Distribution *d, Candidate **candidates, int64 n, const char *bef
 		if (reasons[rep] == NULL)
 			reasons[rep] = weighted ?
 				psprintf("weighted: weight %g of %g", d->shares[rep].weight, weights) :
-				psprintf("%seven: %d%s of %d reps in rotation", before, places[rep],
-						 ordinal_suffix(places[rep]), reps);
+				psprintf("%seven: %d%s of %d %s in rotation", before, places[rep],
+						 ordinal_suffix(places[rep]), reps, reps == 1 ? "rep" : "reps");
 		give(d, candidates[i], rep, reasons[rep]);
 	}
 }

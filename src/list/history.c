@@ -52,14 +52,14 @@ members(PG_FUNCTION_ARGS)
 	return return_rows(fcinfo, 1,
 					   "SELECT m.lead_id, m.member_id, r.name, m.entered_at, m.left_at"
 					   " FROM leadflow.member AS m"
-					   " LEFT JOIN LATERAL (SELECT a.to_rep_id FROM leadflow.assignment AS a"
+					   " LEFT JOIN LATERAL (SELECT true AS known, a.to_rep_id FROM leadflow.assignment AS a"
 					   "  WHERE a.lead_id = m.lead_id AND a.member_id = m.member_id"
 					   "  AND a.assigned_at <= $2 ORDER BY a.assignment_id DESC LIMIT 1) AS b ON true"
-					   " LEFT JOIN LATERAL (SELECT a.from_rep_id FROM leadflow.assignment AS a"
+					   " LEFT JOIN LATERAL (SELECT true AS known, a.from_rep_id FROM leadflow.assignment AS a"
 					   "  WHERE a.lead_id = m.lead_id AND a.member_id = m.member_id"
 					   "  AND a.assigned_at > $2 ORDER BY a.assignment_id LIMIT 1) AS c ON true"
-					   " LEFT JOIN leadflow.rep AS r ON r.rep_id = CASE WHEN b IS NOT NULL THEN b.to_rep_id"
-					   "  WHEN c IS NOT NULL THEN c.from_rep_id ELSE m.rep_id END"
+					   " LEFT JOIN leadflow.rep AS r ON r.rep_id = CASE WHEN b.known THEN b.to_rep_id"
+					   "  WHEN c.known THEN c.from_rep_id ELSE m.rep_id END"
 					   " WHERE " MEMBER_AT("$2") " ORDER BY m.lead_id");
 }
 

@@ -232,6 +232,20 @@ require(bool condition, const char *problem, const char *hint)
 				 hint ? errhint("%s", hint) : 0));
 }
 
+/* How long something takes is not negative. */
+static void
+require_length(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	Interval	nothing = {0};
+	Datum		length = PG_GETARG_DATUM(argument);
+
+	if (!PG_ARGISNULL(argument) &&
+		DatumGetBool(DirectFunctionCall2(interval_lt, length, IntervalPGetDatum(&nothing))))
+		require(false, psprintf("%s must not be negative, and is %s", name,
+								DatumGetCString(DirectFunctionCall1(interval_out, length))),
+				"Write it as '7 days', for instance.");
+}
+
 Datum
 create_list(PG_FUNCTION_ARGS)
 {
@@ -249,6 +263,11 @@ create_list(PG_FUNCTION_ARGS)
 	require(PG_ARGISNULL(2) || !PG_ARGISNULL(1),
 			"a list without a segment cannot have a cadence",
 			"Give it a segment to be refreshed from, for instance: segment => 'segment(''hot'')'.");
+	require(PG_ARGISNULL(12) || PG_GETARG_INT32(12) >= 0,
+			psprintf("max_members must not be negative, and is %d", PG_ARGISNULL(12) ? 0 : PG_GETARG_INT32(12)),
+			"Leave it out for a list without a limit.");
+	require_length(fcinfo, 10, "due_after");
+	require_length(fcinfo, 11, "return_after");
 
 	frame = EnterSpi(false);
 	if (!PG_ARGISNULL(1))
@@ -287,7 +306,9 @@ create_list(PG_FUNCTION_ARGS)
 			   " ON CONFLICT (name) DO NOTHING RETURNING l.list_id", &args) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("list \"%s\" already exists", name)));
+				 errmsg("list \"%s\" already exists", name),
+				 errhint("To change it: UPDATE leadflow.list SET segment = '...' WHERE name = %s;",
+						 quote_literal_cstr(name))));
 	list_id = SpiBigint(1, 1);
 	LeaveSpi(frame);
 	PG_RETURN_INT64(list_id);

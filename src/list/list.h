@@ -55,7 +55,10 @@ extern TimestampTz PresentTime(const LeadList *list, TimestampTz at);
 
 extern void SetChangedAt(const LeadList *list, TimestampTz changed_at);
 
-/* Bring a locked list up to date, its segment as of an instant. */
+/*
+ * Bring a locked list up to date, its segment as of an instant. Its leads, a
+ * leadset, may be known; 0 has them found.
+ */
 typedef struct RefreshResult
 {
 	int64		added;
@@ -63,7 +66,8 @@ typedef struct RefreshResult
 	int64		kept;
 } RefreshResult;
 
-extern RefreshResult RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of);
+extern RefreshResult RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of,
+								 Datum leads);
 
 /* Register list('...') for segments; from _PG_init. */
 extern void ListInit(void);

@@ -132,7 +132,8 @@ next_lead(PG_FUNCTION_ARGS)
 		   " m.next_contact_on, m.memo, a.acted_on, a.kind, a.result, a.content"
 		   " FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)"
 		   " JOIN leadflow.lead AS d USING (lead_id)"
-		   " LEFT JOIN LATERAL (SELECT * FROM leadflow.activity AS a WHERE a.lead_id = m.lead_id"
+		   " LEFT JOIN LATERAL (SELECT a.acted_on, a.kind, a.result, a.content"
+		   "  FROM leadflow.activity AS a WHERE a.lead_id = m.lead_id"
 		   "  ORDER BY a.acted_on DESC NULLS LAST, a.activity_id DESC LIMIT 1) AS a ON true"
 		   " WHERE m.lead_id = $4 AND m.member_id = $5", &args);
 	for (uint64 row = 0; row < SPI_processed; row++)

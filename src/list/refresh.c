@@ -30,6 +30,20 @@ matching_leads(const LeadList *list, TimestampTz as_of)
 	return leads;
 }
 
+/* Of leads found some time ago, those whose rows are still there: members refer to them. */
+static Datum
+remaining_leads(Datum leads)
+{
+	SpiArgs		args = {0};
+	bool		isnull;
+
+	AddArg(&args, LeadflowType("leadset"), leads);
+	SpiRun("SELECT $1 OPERATOR(leadflow.-) leadflow.leadset_agg(u.lead_id)"
+		   " FROM leadflow.unnest($1) AS u (lead_id)"
+		   " WHERE NOT EXISTS (SELECT FROM leadflow.lead AS l WHERE l.lead_id = u.lead_id)", &args);
+	return SpiDatum(1, 1, &isnull);
+}
+
 /* End the stays of leads that are gone or must not be contacted, whatever matches. */
 static uint64
 remove_unreachable(const LeadList *list, TimestampTz as_of)
@@ -140,11 +154,10 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 }
 
 RefreshResult
-RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
+RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads)
 {
 	RefreshResult result = {0};
 	SpiArgs		args = {0};
-	Datum		leads;
 
 	RequireOpen(list);
 	if (list->segment == NULL)
@@ -168,7 +181,7 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of)
 	/* two exclusive lists must not take a lead at the same time, unseen by each other */
 	if (list->exclusive)
 		SpiRun("SELECT pg_advisory_xact_lock(hashtext('leadflow.exclusive'))", NULL);
-	leads = matching_leads(list, as_of);
+	leads = DatumGetPointer(leads) ? remaining_leads(leads) : matching_leads(list, as_of);
 	result.removed = remove_unreachable(list, as_of);
 	if (list->mirror)
 		result.removed += remove_unmatched(list, as_of, leads);
@@ -209,7 +222,7 @@ refresh_body(FunctionCallInfo fcinfo, void *state)
 	SpiRun("INSERT INTO leadflow.refresh_run AS r (list_id, as_of, started)"
 		   " VALUES ($1, $2, clock_timestamp()) RETURNING r.run_id", &args);
 	refresh->run_id = SpiBigint(1, 1);
-	refresh->result = RefreshList(list, refresh->run_id, as_of);
+	refresh->result = RefreshList(list, refresh->run_id, as_of, (Datum) 0);
 }
 
 Datum

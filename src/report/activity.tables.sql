@@ -151,13 +151,15 @@ SELECT c.month,
           FROM leadflow.activity_detail AS a
          GROUP BY 1, a.list_id, a.list, a.rep_id, a.rep, a.source
          UNION ALL
-        SELECT date_trunc('month', a.day::timestamp)::date, a.list, a.rep, a.source,
+        SELECT date_trunc('month', a.acted_on::timestamp)::date, l.name, r.name, a.source,
                0, 0, 0,
                count(*), count(*) FILTER (WHERE s.kind = 'won'), coalesce(sum(e.amount) FILTER (WHERE s.kind = 'won'), 0)
           FROM leadflow.deal AS e
           JOIN leadflow.deal_stage AS s ON s.name = e.stage
-          JOIN leadflow.activity_detail AS a ON a.lead_id = e.lead_id AND a.activity_id = e.activity_id
-         GROUP BY 1, a.list_id, a.list, a.rep_id, a.rep, a.source) AS c
+          JOIN leadflow.activity AS a ON a.lead_id = e.lead_id AND a.activity_id = e.activity_id
+          LEFT JOIN leadflow.list AS l ON l.list_id = a.list_id
+          LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id
+         GROUP BY 1, l.list_id, l.name, r.rep_id, r.name, a.source) AS c
  GROUP BY c.month, c.list, c.rep, c.source;
 COMMENT ON VIEW leadflow.conversion_by_source IS 'what became of activities, by what led to them (活動ソース別転換)';
 COMMENT ON COLUMN leadflow.conversion_by_source.month IS 'first day of the month of the activities (月)';

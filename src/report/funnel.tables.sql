@@ -55,7 +55,6 @@ COMMENT ON COLUMN leadflow.funnel.leads IS 'leads that came at least that far (�
 CREATE OR REPLACE VIEW leadflow.deal_summary WITH (security_invoker = true) AS
 SELECT l.name AS list,
        r.name AS rep,
-       date_trunc('month', leadflow.local_date(e.opened_at, z.zone)::timestamp)::date AS month,
        s.position,
        s.name AS stage,
        s.kind,
@@ -65,12 +64,10 @@ SELECT l.name AS list,
   JOIN leadflow.deal_stage AS s ON s.name = e.stage
   LEFT JOIN leadflow.list AS l USING (list_id)
   LEFT JOIN leadflow.rep AS r ON r.rep_id = e.rep_id
- CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
- GROUP BY l.list_id, l.name, r.rep_id, r.name, 3, s.name, s.position, s.kind;
-COMMENT ON VIEW leadflow.deal_summary IS 'deals by list, rep, month and stage (商談サマリー)';
+ GROUP BY l.list_id, l.name, r.rep_id, r.name, s.name, s.position, s.kind;
+COMMENT ON VIEW leadflow.deal_summary IS 'deals by list, rep and stage (商談サマリー)';
 COMMENT ON COLUMN leadflow.deal_summary.list IS 'list the deals came from; null for none (リスト名)';
 COMMENT ON COLUMN leadflow.deal_summary.rep IS 'rep in charge of the deals; null for nobody (担当者)';
-COMMENT ON COLUMN leadflow.deal_summary.month IS 'first day of the month in which they were opened (商談開始月)';
 COMMENT ON COLUMN leadflow.deal_summary.position IS 'place of the stage in the order of stages (並び順)';
 COMMENT ON COLUMN leadflow.deal_summary.stage IS 'stage they are at (商談ステージ)';
 COMMENT ON COLUMN leadflow.deal_summary.kind IS 'open, won 受注 or lost 失注 (区分)';
@@ -80,20 +77,18 @@ COMMENT ON COLUMN leadflow.deal_summary.amount IS 'sum of their amounts (金額)
 CREATE OR REPLACE VIEW leadflow.task_summary WITH (security_invoker = true) AS
 SELECT l.name AS list,
        r.name AS rep,
-       date_trunc('month', leadflow.local_date(k.created_at, z.zone)::timestamp)::date AS month,
        k.status,
        count(*) AS tasks,
-       count(*) FILTER (WHERE k.status = 'open' AND k.due_on = leadflow.local_date(now(), z.zone)) AS due_today,
-       count(*) FILTER (WHERE k.status = 'open' AND k.due_on < leadflow.local_date(now(), z.zone)) AS overdue
+       count(*) FILTER (WHERE k.status = 'open' AND k.due_on = coalesce(t.today, n.today)) AS due_today,
+       count(*) FILTER (WHERE k.status = 'open' AND k.due_on < coalesce(t.today, n.today)) AS overdue
   FROM leadflow.task AS k
-  LEFT JOIN leadflow.list AS l USING (list_id)
+  LEFT JOIN (leadflow.list AS l CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), l.zone) OFFSET 0) AS t (today)) USING (list_id)
   LEFT JOIN leadflow.rep AS r ON r.rep_id = k.rep_id
- CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
- GROUP BY l.list_id, l.name, r.rep_id, r.name, 3, k.status;
-COMMENT ON VIEW leadflow.task_summary IS 'tasks by list, rep, month and status (タスクサマリー)';
+ CROSS JOIN LATERAL (SELECT (SELECT leadflow.local_date(now(), s.value) FROM leadflow.setting AS s WHERE s.name = 'zone')) AS n (today)
+ GROUP BY l.list_id, l.name, r.rep_id, r.name, k.status;
+COMMENT ON VIEW leadflow.task_summary IS 'tasks by list, rep and status (タスクサマリー)';
 COMMENT ON COLUMN leadflow.task_summary.list IS 'list the tasks came from; null for none (リスト名)';
 COMMENT ON COLUMN leadflow.task_summary.rep IS 'who is to do them; null for nobody (担当者)';
-COMMENT ON COLUMN leadflow.task_summary.month IS 'first day of the month in which they were made (登録月)';
 COMMENT ON COLUMN leadflow.task_summary.status IS 'open, done or cancelled (状態)';
 COMMENT ON COLUMN leadflow.task_summary.tasks IS 'number of tasks (タスク数)';
 COMMENT ON COLUMN leadflow.task_summary.due_today IS 'open and due today (本日期限)';

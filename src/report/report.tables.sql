@@ -5,12 +5,14 @@
 -- The name of the user is made to compare as texts do: names have a collation of
 -- their own, in which rep_db_role is not sorted.
 CREATE OR REPLACE VIEW leadflow.my_members WITH (security_invoker = true) AS
-SELECT CASE WHEN m.due_on = t.today THEN 1
+SELECT CASE WHEN m.next_contact_on > t.today THEN 4
+            WHEN m.due_on = t.today THEN 1
             WHEN m.due_on < t.today THEN 2
             WHEN m.next_contact_on <= t.today THEN 3
             ELSE 4
        END AS rank,
-       CASE WHEN m.due_on = t.today THEN 'due today'
+       CASE WHEN m.next_contact_on > t.today THEN 'open'
+            WHEN m.due_on = t.today THEN 'due today'
             WHEN m.due_on < t.today THEN 'overdue'
             WHEN m.next_contact_on <= t.today THEN 'contact again'
             ELSE 'open'
@@ -48,7 +50,7 @@ SELECT CASE WHEN m.due_on = t.today THEN 1
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
  WHERE r.db_role = (SELECT current_user COLLATE "default") AND m.left_at IS NULL AND m.state <> 'done';
 COMMENT ON VIEW leadflow.my_members IS 'the open members of the rep one is connected as; to be read in the order of rank, due_on (自分の担当リード)';
-COMMENT ON COLUMN leadflow.my_members.rank IS 'order of work: 1 due today, 2 overdue, 3 contact again, 4 the rest (順位)';
+COMMENT ON COLUMN leadflow.my_members.rank IS 'order of work: 1 due today, 2 overdue, 3 contact again, 4 the rest, and who is to be contacted on a later day (順位)';
 COMMENT ON COLUMN leadflow.my_members.urgency IS 'the same in words (緊急度)';
 COMMENT ON COLUMN leadflow.my_members.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.my_members.lead_id IS 'lead (リード)';

@@ -46,7 +46,8 @@ load_columns(RollupSource *source)
 
 	if (relation == NULL)
 		return false;
-	fingerprint = WhyNotFollowed(relation) == NULL && SeesAllRows(relation) ? Fingerprint(relation) : NULL;
+	fingerprint = WhyNotKept(relation, source->followed) == NULL && SeesAllRows(relation) &&
+		HoldTree(relation) ? Fingerprint(relation, source->followed) : NULL;
 	if (fingerprint != NULL && strcmp(fingerprint, source->fingerprint) == 0)
 	{
 		TupleDesc	columns = RelationGetDescr(relation);
@@ -79,7 +80,7 @@ FollowedSources(void)
 	char	   *default_zone = ResolveZone(NULL);
 	bool		isnull;
 	uint64		rows = SpiRead("SELECT source_id, relation, lead_column, time_column, zone, fingerprint,"
-							   " settled_before, folded_through FROM leadflow.rollup_source"
+							   " settled_before, folded_through, settles_after IS NULL FROM leadflow.rollup_source"
 							   " WHERE fingerprint IS NOT NULL ORDER BY source_id", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -97,6 +98,7 @@ FollowedSources(void)
 		source->fingerprint = SpiText(row, 6);
 		source->settled_before = SpiBigint(row, 7);
 		source->folded_through = date_or_none(row, 8);
+		source->followed = DatumGetBool(SpiDatum(row, 9, &isnull));
 		rows_read = lappend(rows_read, source);
 	}
 	foreach(lc, rows_read)
@@ -169,7 +171,10 @@ seal(const RollupAtom *atom, DateADT through, bool complete)
 		   " built_at = clock_timestamp() WHERE atom_id = $1", &args);
 }
 
-/* What lies outside of all days: records without an event time, and those of -infinity. */
+/*
+ * What lies outside of all days: records without an event time, and those of
+ * -infinity. Where more may be added unseen, it is looked up when asked for.
+ */
 static void
 add_undated(const RollupSource *source, const List *atoms)
 {
@@ -251,7 +256,7 @@ extend(const RollupSource *source, const List *atoms)
 		else
 			next = Min(next, atom->sealed_through);
 	}
-	if (sealed == NO_DAY)
+	if (sealed == NO_DAY && source->followed)
 		add_undated(source, behind);
 	first = first_day(source, sealed == NO_DAY ? NO_DAY : sealed + 1);
 	if (first == NO_DAY || first > next)

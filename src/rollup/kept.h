@@ -20,6 +20,7 @@ typedef struct RollupSource
 	const char *time_column;	/* or NULL */
 	const char *zone_name;
 	pg_tz	   *zone;			/* NULL where the name is empty */
+	bool		followed;		/* or else records are only ever added */
 	char	   *fingerprint;	/* or NULL */
 	int64		marked_before;
 	int64		settled_before;

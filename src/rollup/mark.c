@@ -17,6 +17,7 @@
 #include "rollup/followed.h"
 #include "rollup/shape.h"
 #include "spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -92,7 +93,7 @@ is_integer(Oid type)
 }
 
 /*
- * Read as the owner of the tables, and as they are by now: an instant that was
+ * Of the relation, and of those it is below of. Read as the owner of the tables, and as they are by now: an instant that was
  * published counts from its commit on, whatever snapshot we are under.
  */
 static void
@@ -100,12 +101,16 @@ read_watches(WatchedRelation *entry, TupleDesc columns)
 {
 	SpiFrame	frame = EnterSpi(false);
 	SpiArgs		args = {0};
+	ArrayBuildState *above = NULL;
+	ListCell   *lc;
 	uint64		rows;
 
-	AddArg(&args, OIDOID, ObjectIdGetDatum(entry->relation));
+	foreach(lc, RelationsAbove(entry->relation))
+		above = accumArrayResult(above, ObjectIdGetDatum(lfirst_oid(lc)), false, OIDOID, CurrentMemoryContext);
+	AddArg(&args, OIDARRAYOID, makeArrayResult(above, CurrentMemoryContext));
 	PushActiveSnapshot(GetLatestSnapshot());
 	rows = SpiReadKept("SELECT source_id, lead_column, time_column, marked_before"
-					   " FROM leadflow.rollup_source WHERE relation = $1", &args);
+					   " FROM leadflow.rollup_source WHERE relation = any($1)", &args);
 	PopActiveSnapshot();
 	entry->nwatches = 0;
 	entry->watches = MemoryContextAllocZero(watch_context, Max(rows, 1) * sizeof(Watch));

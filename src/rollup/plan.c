@@ -19,11 +19,11 @@
 #include "rollup/followed.h"
 #include "rollup/rollup.h"
 #include "spi.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "zone.h"
@@ -160,7 +160,8 @@ add_shapes(List **shapes, const AtomTable *table, TimestampTz at, const char *zo
 		RollupShape *shape = palloc(sizeof(RollupShape));
 
 		if (ShapeAtom(lfirst(lc), &clock, shape))
-			*shapes = lappend(*shapes, shape);
+			for (; shape != NULL; shape = shape->except)
+				*shapes = lappend(*shapes, shape);
 	}
 }
 
@@ -232,18 +233,19 @@ wanted_shapes(TimestampTz at)
 	return shapes;
 }
 
-#define WANTED " unnest($1, $2, $3, $4, $5, $6, $7)" \
-	" AS w (relation, lead_column, time_column, zone, kind, value, condition)"
+#define WANTED " unnest($1, $2, $3, $4, $5, $6, $7, $8)" \
+	" AS w (relation, lead_column, time_column, zone, kind, value, condition, settles_after)"
 #define SAME_SOURCE " s.relation = w.relation AND s.lead_column = w.lead_column" \
-	" AND s.time_column IS NOT DISTINCT FROM w.time_column AND s.zone = w.zone"
+	" AND s.time_column IS NOT DISTINCT FROM w.time_column AND s.zone = w.zone" \
+	" AND s.settles_after IS NOT DISTINCT FROM w.settles_after::interval"
 
 /* Make the tables say what is wanted; what is no longer, goes. */
 static void
 store_shapes(const List *shapes)
 {
 	static const char *const statements[] = {
-		"INSERT INTO leadflow.rollup_source (relation, lead_column, time_column, zone)"
-		" SELECT DISTINCT w.relation, w.lead_column, w.time_column, w.zone FROM" WANTED
+		"INSERT INTO leadflow.rollup_source (relation, lead_column, time_column, zone, settles_after)"
+		" SELECT DISTINCT w.relation, w.lead_column, w.time_column, w.zone, w.settles_after::interval FROM" WANTED
 		" WHERE NOT EXISTS (SELECT FROM leadflow.rollup_source AS s WHERE" SAME_SOURCE ")",
 		"INSERT INTO leadflow.rollup_atom (source_id, kind, value, condition)"
 		" SELECT DISTINCT s.source_id, w.kind, w.value, w.condition FROM" WANTED
@@ -254,7 +256,7 @@ store_shapes(const List *shapes)
 		" JOIN leadflow.rollup_source AS s ON" SAME_SOURCE
 		" WHERE s.source_id = a.source_id AND a.kind = w.kind AND a.value = w.value AND a.condition = w.condition)"
 	};
-	Column		columns[7] = {0};
+	Column		columns[8] = {0};
 	SpiArgs		args = {0};
 	ListCell   *lc;
 
@@ -269,6 +271,7 @@ store_shapes(const List *shapes)
 		add_text(&columns[4], KindName(shape->kind));
 		add_text(&columns[5], shape->value);
 		add_text(&columns[6], shape->condition);
+		add_text(&columns[7], shape->settles_after);
 	}
 	for (int i = 0; i < (int) lengthof(columns); i++)
 	{
@@ -302,9 +305,9 @@ wait_for(int64 source_id, const char *reason)
 		   " WHERE source_id = $1 AND waits_for IS DISTINCT FROM $2", &args);
 }
 
-/* The fingerprint of a relation that has all triggers; or NULL, and why. */
+/* The fingerprint of a relation that has all triggers it takes; or NULL, and why. */
 static char *
-follow_relation(Oid relid, const char **reason)
+follow_relation(Oid relid, bool followed, const char **reason)
 {
 	Relation	relation = try_relation_open(relid, AccessShareLock);
 	char	   *fingerprint = NULL;
@@ -312,29 +315,39 @@ follow_relation(Oid relid, const char **reason)
 	*reason = "the relation is gone";
 	if (relation == NULL)
 		return NULL;
-	*reason = WhyNotFollowed(relation);
-	if (*reason == NULL && !object_ownercheck(RelationRelationId, relid, GetUserId()))
-		*reason = "the relation belongs to another role, which would have to make the triggers";
+	*reason = WhyNotKept(relation, followed);
 	if (*reason == NULL && !SeesAllRows(relation))
 		*reason = "not all of its rows are visible to the owner of the rollups";
 	if (*reason == NULL)
-		fingerprint = Fingerprint(relation);
-	table_close(relation, NoLock);
+		fingerprint = Fingerprint(relation, followed);
+	relation_close(relation, NoLock);
 	if (*reason != NULL || fingerprint != NULL)
 		return fingerprint;
 
-	/* whoever waits for a lock makes all who come after him wait; so we do not */
-	if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
-	{
-		*reason = "a lock on the relation, to make triggers";
+	*reason = Follow(relid);
+	if (*reason != NULL)
 		return NULL;
-	}
-	Follow(relid);
-	relation = table_open(relid, NoLock);
-	fingerprint = Fingerprint(relation);
-	table_close(relation, NoLock);
+	relation = relation_open(relid, NoLock);
+	fingerprint = Fingerprint(relation, followed);
+	relation_close(relation, NoLock);
 	return fingerprint;
 }
+
+/* A row of rollup_source, as it is to be. */
+typedef struct SourcePlan
+{
+	int64		source_id;
+	Oid			relation;
+	char	   *lead_column;
+	char	   *time_column;
+	char	   *zone;
+	int64		marked_before;
+	Oid			time_type;		/* with a time_column */
+	char	   *fingerprint;
+	DateADT		folded_through;
+	char	   *settles_after;
+	TimestampTz settled;		/* then every record of before has come */
+} SourcePlan;
 
 /* Publish the instant before which writes are marked: step 1 of rollup.h. */
 static void
@@ -347,20 +360,55 @@ publish(int64 source_id, Oid relation, int64 marked_before)
 	if (SpiRun("UPDATE leadflow.rollup_source SET marked_before = $2,"
 			   " published_by = pg_current_xact_id(), settles_at = NULL"
 			   " WHERE source_id = $1 AND marked_before < $2", &args) > 0)
-		CacheInvalidateRelcacheByRelid(relation);
+	{
+		ListCell   *lc;
+
+		foreach(lc, FollowedMembers(relation))
+			CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+	}
 }
 
-/* A row of rollup_source, as it is to be. */
-typedef struct SourcePlan
+/*
+ * Have only relations come to be below, none of which has records of days that
+ * are kept? Since they have triggers nobody is at work there who has not.
+ */
+static bool
+is_extended(const SourcePlan *source, const char *fingerprint)
 {
-	int64		source_id;
-	Oid			relation;
-	char	   *lead_column;
-	char	   *time_column;
-	char	   *zone;
-	char	   *fingerprint;
-	DateADT		folded_through;
-} SourcePlan;
+	List	   *added;
+	ListCell   *lc;
+
+	if (source->fingerprint == NULL || !OnlyAdded(source->fingerprint, fingerprint, &added))
+		return false;
+	foreach(lc, added)
+	{
+		Oid			relation = lfirst_oid(lc);
+		char	   *records = psprintf("select from %s as r",
+									   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+																  get_rel_name(relation)));
+		SpiArgs		args = {0};
+		bool		found;
+
+		if (source->time_column != NULL)
+		{
+			AddArg(&args, source->time_type, TimeDatum(source->marked_before, source->time_type));
+			records = psprintf("%s where r.%s < $1 or r.%s is null", records, source->time_column,
+							   source->time_column);
+		}
+		PushFreshSnapshot();
+		found = SpiRead(psprintf("%s limit 1", records), &args) > 0;
+		PopActiveSnapshot();
+		if (found)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
 
 static bool
 is_of_source(const RollupShape *shape, const SourcePlan *source)
@@ -368,7 +416,8 @@ is_of_source(const RollupShape *shape, const SourcePlan *source)
 	return shape->relation == source->relation &&
 		strcmp(shape->lead_column, source->lead_column) == 0 &&
 		strcmp(shape->time_column, source->time_column) == 0 &&
-		strcmp(shape->zone, source->zone) == 0;
+		strcmp(shape->zone, source->zone) == 0 &&
+		is_same(shape->settles_after, source->settles_after);
 }
 
 /* The last day through which these times take all days or none. */
@@ -431,19 +480,38 @@ time_type_of(const SourcePlan *source, const List *shapes)
 	elog(ERROR, "no condition on source " INT64_FORMAT " of rollups", source->source_id);
 }
 
+/* Nobody tells of writes to days that end before this: there are to be none. */
+static void
+settle_by_time(const SourcePlan *source, int64 before)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, source->source_id);
+	AddBigintArg(&args, before);
+	SpiRun("UPDATE leadflow.rollup_source SET marked_before = $2, settled_before = $2"
+		   " WHERE source_id = $1 AND marked_before < $2", &args);
+}
+
 static void
 plan_source(const SourcePlan *source, const List *shapes, TimestampTz at, const char *default_zone)
 {
 	pg_tz	   *zone = LookupZone(cstring_to_text(source->zone[0] ? source->zone : default_zone));
 	DateADT		today = LocalDate(at, zone);
 	const char *reason;
-	char	   *fingerprint = follow_relation(source->relation, &reason);
+	char	   *fingerprint = follow_relation(source->relation, source->settles_after == NULL, &reason);
 	SpiArgs		args = {0};
 
 	wait_for(source->source_id, reason);
 	if (fingerprint == NULL)
 		return;
-	if (source->fingerprint == NULL || strcmp(source->fingerprint, fingerprint) != 0)
+	if (is_extended(source, fingerprint))
+	{
+		AddBigintArg(&args, source->source_id);
+		AddTextArg(&args, fingerprint);
+		SpiRun("UPDATE leadflow.rollup_source SET fingerprint = $2"
+			   " WHERE source_id = $1 AND fingerprint <> $2", &args);
+	}
+	else
 	{
 		/* what was written meanwhile may be unmarked: as if nothing had been followed */
 		ForgetKept(source->source_id);
@@ -458,8 +526,10 @@ plan_source(const SourcePlan *source, const List *shapes, TimestampTz at, const 
 		publish(source->source_id, source->relation, PG_INT64_MAX);
 	else
 	{
-		publish(source->source_id, source->relation,
-				DayFirst(today, time_type_of(source, shapes), zone));
+		if (source->settles_after == NULL)
+			publish(source->source_id, source->relation, DayFirst(today, source->time_type, zone));
+		else
+			settle_by_time(source, DayFirst(LocalDate(source->settled, zone), source->time_type, zone));
 		plan_folding(source, shapes, today, zone);
 	}
 }
@@ -470,8 +540,13 @@ plan_sources(const List *shapes, TimestampTz at)
 	char	   *default_zone = ResolveZone(NULL);
 	List	   *sources = NIL;
 	ListCell   *lc;
-	uint64		rows = SpiRun("SELECT source_id, relation, lead_column, time_column, zone, fingerprint,"
-							  " folded_through FROM leadflow.rollup_source ORDER BY source_id", NULL);
+	SpiArgs		args = {0};
+	uint64		rows;
+
+	AddTimeArg(&args, at);
+	rows = SpiRun("SELECT source_id, relation, lead_column, time_column, zone, fingerprint, folded_through,"
+				  " marked_before, extract(epoch FROM settles_after), $1 - settles_after FROM leadflow.rollup_source"
+				  " ORDER BY source_id", &args);
 
 	for (uint64 row = 1; row <= rows; row++)
 	{
@@ -486,6 +561,11 @@ plan_sources(const List *shapes, TimestampTz at)
 		source->time_column = SpiText(row, 4);
 		source->zone = SpiText(row, 5);
 		source->fingerprint = SpiText(row, 6);
+		source->marked_before = SpiBigint(row, 8);
+		source->settles_after = SpiText(row, 9);
+		source->settled = DatumGetTimestampTz(SpiDatum(row, 10, &isnull));
+		if (source->time_column != NULL)
+			source->time_type = time_type_of(source, shapes);
 		sources = lappend(sources, source);
 	}
 	foreach(lc, sources)

@@ -5,7 +5,7 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
+#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "engine/evaluation.h"
@@ -20,6 +20,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 
 /* Days that are not kept are looked up, unless they are more than these. */
 #define MAX_LIVE_DAYS	62
@@ -58,12 +59,13 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	AddTextArg(&args, shape->value);
 	AddTextArg(&args, shape->condition);
 	AddTextArg(&args, fingerprint);
+	AddTextArg(&args, shape->settles_after);
 	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest"
 					" FROM leadflow.rollup_source AS s"
 					" JOIN leadflow.rollup_atom AS a ON a.source_id = s.source_id"
 					" WHERE s.relation = $1 AND s.lead_column = $2"
 					" AND s.time_column IS NOT DISTINCT FROM $3 AND s.zone = $4"
-					" AND s.fingerprint = $8 AND a.complete AND a.kind = $5 AND a.value = $6"
+					" AND s.settles_after IS NOT DISTINCT FROM $9::interval AND s.fingerprint = $8 AND a.complete AND a.kind = $5 AND a.value = $6"
 					" AND a.condition = $7 AND md5(a.value || '|' || a.condition) = md5($6 || '|' || $7)",
 					&args) == 0)
 		return false;
@@ -189,12 +191,44 @@ add_live_sums(Gathered *all, const char *records, SpiArgs *args)
 {
 	const char *value = all->shape->value;
 	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
-										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)", value),
+										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value),
 										records, all->shape->lead_column), args);
 
 	for (uint64 row = 1; row <= rows; row++)
 		SumsAdd(all->sums, SpiBigint(row, 1), SpiBigint(row, 2));
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Look up the records for which a test of their time holds. */
+static void
+add_records(Gathered *all, const char *test, SpiArgs *args)
+{
+	const RollupShape *shape = all->shape;
+	char	   *records = psprintf(" from %s as r where r.%s >= 0 and %s%s%s%s",
+								   all->atom->source->relation, shape->lead_column, test,
+								   shape->condition[0] ? " and (" : "", shape->condition,
+								   shape->condition[0] ? ")" : "");
+
+	if (all->sums != NULL)
+		add_live_sums(all, records, args);
+	else
+		add_live_leads(all, records, args);
+}
+
+/* What lies outside of all days. */
+static void
+add_undated(Gathered *all, DateADT tile, const char *test)
+{
+	SpiArgs		args = {0};
+
+	if (all->shape->settles_after == NULL)
+	{
+		add_kept(all, tile, tile);
+		return;
+	}
+	AddTimeArg(&args, all->clock->as_of);
+	AddTextArg(&args, all->clock->zone_name);
+	add_records(all, psprintf("r.%s %s", all->shape->time_column, test), &args);
 }
 
 /* Look up the records of times that are not kept; false when these are too many. */
@@ -204,7 +238,6 @@ add_live(Gathered *all, int64 first, int64 last)
 	const RollupShape *shape = all->shape;
 	int64		day = shape->time_type == DATEOID ? 1 : USECS_PER_DAY;
 	SpiArgs		args = {0};
-	char	   *records;
 
 	if (first > last)
 		return true;
@@ -216,14 +249,7 @@ add_live(Gathered *all, int64 first, int64 last)
 	AddTextArg(&args, all->clock->zone_name);
 	AddArg(&args, shape->time_type, TimeDatum(first, shape->time_type));
 	AddArg(&args, shape->time_type, TimeDatum(last, shape->time_type));
-	records = psprintf(" from %s as r where r.%s >= 0 and r.%s >= $3 and r.%s <= $4%s%s%s",
-					   all->atom->source->relation, shape->lead_column, shape->time_column,
-					   shape->time_column, shape->condition[0] ? " and (" : "", shape->condition,
-					   shape->condition[0] ? ")" : "");
-	if (all->sums != NULL)
-		add_live_sums(all, records, &args);
-	else
-		add_live_leads(all, records, &args);
+	add_records(all, psprintf("r.%s >= $3 and r.%s <= $4", shape->time_column, shape->time_column), &args);
 	return true;
 }
 
@@ -235,7 +261,7 @@ gather(Gathered *all, const Ranges *times)
 	pg_tz	   *zone = all->clock->zone;
 
 	if (times->null)
-		add_kept(all, DATEVAL_NOEND, DATEVAL_NOEND);
+		add_undated(all, DATEVAL_NOEND, "is null");
 	for (int i = 0; i < times->n; i++)
 	{
 		const Range *range = &times->range[i];
@@ -244,7 +270,7 @@ gather(Gathered *all, const Ranges *times)
 		DateADT		last;
 
 		if (IsBeginning(range->first, type))
-			add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOBEGIN);
+			add_undated(all, DATEVAL_NOBEGIN, "= '-infinity'");
 		if (range->last < LowestTime(type))
 			continue;
 		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
@@ -312,24 +338,41 @@ settle_doubts(const Atom *atom, const Clock *clock, ExpandedLeadset *leads, Expa
 	LeadsetUnion(leads, QueryLeads(atom->probe_sql, clock, LeadsArray(doubtful), CurrentMemoryContext));
 }
 
+/* What is kept of a shape, and of which leads that may not be so any more. */
 static ExpandedLeadset *
-provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint)
+provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint,
+			  ExpandedLeadset **doubtful)
 {
 	RollupSource source = {0};
 	RollupAtom	kept = {0};
 	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
-	ExpandedLeadset *doubtful;
-	ExpandedLeadset *leads;
 
 	if (!find_kept(shape, fingerprint, &source, &kept))
 		return NULL;
 	if (shape->kind == ROLLUP_WHOLE && shape->universe && clock->as_of < kept.newest)
 		return NULL;
-	doubtful = doubtful_leads(source.source_id);
-	if (doubtful == NULL)
+	*doubtful = doubtful_leads(source.source_id);
+	if (*doubtful == NULL)
 		return NULL;
-	leads = shape->kind == ROLLUP_DAYS ? provide_days(&all) :
+	return shape->kind == ROLLUP_DAYS ? provide_days(&all) :
 		shape->kind == ROLLUP_SUMS ? provide_sums(&all) : provide_whole(&all);
+}
+
+/* A shape and what it excepts are of one source: the same leads are in doubt. */
+static ExpandedLeadset *
+provide_atom(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint)
+{
+	ExpandedLeadset *doubtful;
+	ExpandedLeadset *leads = provide_shape(atom, shape, clock, fingerprint, &doubtful);
+
+	if (leads != NULL && shape->except != NULL)
+	{
+		ExpandedLeadset *others = provide_shape(atom, shape->except, clock, fingerprint, &doubtful);
+
+		if (others == NULL)
+			return NULL;
+		LeadsetSubtract(leads, others);
+	}
 	if (leads != NULL)
 		settle_doubts(atom, clock, leads, doubtful);
 	return leads;
@@ -345,6 +388,7 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 {
 	RollupShape shape;
 	Relation	relation;
+	bool		followed;
 	char	   *fingerprint = NULL;
 	ExpandedLeadset *leads = NULL;
 	ExpandedLeadset *result;
@@ -352,12 +396,23 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
 		!OwnsRollups() || !ShapeAtom(atom, clock, &shape))
 		return NULL;
-	relation = table_open(shape.relation, AccessShareLock);
-	if (SeesAllRows(relation) && WhyNotFollowed(relation) == NULL)
-		fingerprint = Fingerprint(relation);
+	followed = shape.settles_after == NULL;
+	relation = relation_open(shape.relation, AccessShareLock);
+	if (SeesAllRows(relation) && WhyNotKept(relation, followed) == NULL)
+		fingerprint = Fingerprint(relation, followed);
 	if (fingerprint != NULL)
-		leads = provide_shape(atom, &shape, clock, fingerprint);
-	table_close(relation, NoLock);
+		leads = provide_atom(atom, &shape, clock, fingerprint);
+	/* relations are put below others, and taken away, while these are read */
+	if (leads != NULL && followed && relation->rd_rel->relhassubclass)
+	{
+		char	   *now;
+
+		AcceptInvalidationMessages();
+		now = Fingerprint(relation, followed);
+		if (now == NULL || strcmp(now, fingerprint) != 0)
+			leads = NULL;
+	}
+	relation_close(relation, NoLock);
 	if (leads == NULL)
 		return NULL;
 	result = LeadsetCreate(context);

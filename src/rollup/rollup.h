@@ -16,6 +16,12 @@
  * alone; of all others the day is as it was computed. Rollback, savepoints,
  * prepared transactions and crashes need no thought of their own.
  *
+ * A statement trigger fires on the relation that a statement names; so each that
+ * is below another has triggers, and a mark is of every source at or above it.
+ * What can put records there unseen (ATTACH, DETACH, DROP, a rewrite, triggers
+ * disabled for a while) changes the fingerprint of the relation, and what is kept
+ * counts under the fingerprint it was built under alone.
+ *
  * Marking every write would make the present dear. So a source has an instant,
  * marked_before, and writes of later records are not marked; days from there on
  * are not kept but looked up. Before a later instant can be used every writer

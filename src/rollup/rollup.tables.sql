@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS leadflow.rollup_source (
     lead_column text NOT NULL,
     time_column text,
     zone text NOT NULL,
+    settles_after interval,
     fingerprint text,
     marked_before bigint NOT NULL DEFAULT -9223372036854775808,
     published_by xid8,
@@ -15,7 +16,7 @@ CREATE TABLE IF NOT EXISTS leadflow.rollup_source (
     folded_through date,
     may_fold_through date,
     waits_for text,
-    UNIQUE NULLS NOT DISTINCT (relation, lead_column, time_column, zone)
+    UNIQUE NULLS NOT DISTINCT (relation, lead_column, time_column, zone, settles_after)
 );
 COMMENT ON TABLE leadflow.rollup_source IS 'relations whose writes are followed, so that what is kept of them stays true (集計対象)';
 COMMENT ON COLUMN leadflow.rollup_source.source_id IS 'key';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN leadflow.rollup_source.relation IS 'the relation';
 COMMENT ON COLUMN leadflow.rollup_source.lead_column IS 'its lead column';
 COMMENT ON COLUMN leadflow.rollup_source.time_column IS 'its event time; null where records have none or it does not matter';
 COMMENT ON COLUMN leadflow.rollup_source.zone IS 'IANA time zone of the days; empty where days need none (タイムゾーン)';
+COMMENT ON COLUMN leadflow.rollup_source.settles_after IS 'as of the source: a day is kept this long after its end; null where writes are followed instead';
 COMMENT ON COLUMN leadflow.rollup_source.fingerprint IS 'the relation, its columns and its triggers, as they were when what is kept was built';
 COMMENT ON COLUMN leadflow.rollup_source.marked_before IS 'a write of a record with an event time before this is marked: days since 2000 or microseconds since 2000, as the column is';
 COMMENT ON COLUMN leadflow.rollup_source.published_by IS 'transaction that set marked_before';

@@ -23,6 +23,7 @@ typedef struct RollupShape
 	const char *time_column;	/* quoted; NULL: WHOLE */
 	Oid			time_type;
 	bool		time_not_null;
+	const char *settles_after;	/* NULL where writes are followed */
 	const char *zone;			/* "" where days need none */
 	const char *value;			/* SUMS: what is added up of r; "" for 1 */
 	const char *condition;		/* of r, "" for none; WHOLE: the query of leads */
@@ -32,6 +33,7 @@ typedef struct RollupShape
 	Ranges	   *times;			/* a record, or the sum of those, in these times */
 	Ranges	   *without;		/* DAYS: and none in these; or NULL */
 	Ranges	   *test;			/* SUMS: of the sum */
+	struct RollupShape *except; /* the leads of this one are none; or NULL */
 } RollupShape;
 
 /* The shape of an atom; false when it cannot be kept. */

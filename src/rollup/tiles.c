@@ -256,6 +256,7 @@ read_sums(const RollupSource *source, const List *atoms, const Tile *tiles, int 
 		else
 			appendStringInfo(&sql, ", sum(%s)", atom->value);
 		put_filter(&sql, atom);
+		appendStringInfoString(&sql, "::bigint");
 	}
 	appendStringInfo(&sql, "%s group by 1, 2", records);
 

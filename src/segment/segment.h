@@ -97,7 +97,8 @@ typedef enum SegmentValueKind
 {
 	SEGMENT_NUMBER,				/* text is the number in plain decimal notation */
 	SEGMENT_STRING,
-	SEGMENT_BOOLEAN				/* text is "true" or "false" */
+	SEGMENT_BOOLEAN,			/* text is "true" or "false" */
+	SEGMENT_PARAMETER			/* of no text that is parsed: SQL for a text given later, as $4 */
 } SegmentValueKind;
 
 typedef struct SegmentValue

@@ -5,12 +5,14 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 typedef struct NamedSet
 {
@@ -31,7 +33,8 @@ List *
 LoadSources(void)
 {
 	List	   *sources = NIL;
-	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column"
+	uint64		rows = SpiReadKept("SELECT name, label, lead_column, key_column, time_column,"
+							   " extract(epoch FROM settles_after)"
 							   " FROM leadflow.source ORDER BY name", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -43,6 +46,7 @@ LoadSources(void)
 		source->lead_column = quoted_or_null(SpiText(row, 3));
 		source->key_column = quoted_or_null(SpiText(row, 4));
 		source->time_column = SpiText(row, 5);
+		source->settles_after = SpiText(row, 6);
 		sources = lappend(sources, source);
 	}
 	return sources;
@@ -87,37 +91,84 @@ SourceSetType(SourceField *field, Oid type)
 	field->is_enum = category == TYPCATEGORY_ENUM;
 }
 
-/* The columns of the relation; a domain is what it is over. */
-static void
-load_columns(Source *source)
+/* The labels that a source gives to columns. */
+typedef struct Label
 {
+	char	   *column;
+	char	   *label;
+} Label;
+
+static List *
+load_labels(const Source *source)
+{
+	List	   *labels = NIL;
 	SpiArgs		args = {0};
 	uint64		rows;
-	bool		isnull;
 
 	AddTextArg(&args, source->name);
-	rows = SpiReadKept("SELECT a.attname, s.labels ->> a.attname::text, a.atttypid,"
-				   " pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
-				   " a.attgenerated <> ''"
-				   " FROM leadflow.source s"
-				   " JOIN pg_catalog.pg_attribute a ON a.attrelid = to_regclass(s.relation)"
-				   " WHERE s.name = $1 AND a.attnum > 0 AND NOT a.attisdropped",
-				   &args);
+	rows = SpiReadKept("SELECT l.key, l.value FROM leadflow.source s, jsonb_each_text(s.labels) l"
+					   " WHERE s.name = $1", &args);
 	for (uint64 row = 1; row <= rows; row++)
 	{
-		SourceField *field = palloc0(sizeof(SourceField));
+		Label	   *label = palloc(sizeof(Label));
 
-		field->name = SpiText(row, 1);
-		field->label = SpiText(row, 2);
-		SourceSetType(field, DatumGetObjectId(SpiDatum(row, 3, &isnull)));
-		field->type_name = SpiText(row, 4);
-		field->not_null = DatumGetBool(SpiDatum(row, 5, &isnull));
-		field->generated = DatumGetBool(SpiDatum(row, 6, &isnull));
+		label->column = SpiText(row, 1);
+		label->label = SpiText(row, 2);
+		labels = lappend(labels, label);
+	}
+	return labels;
+}
+
+static const char *
+find_label(const List *labels, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, labels)
+	{
+		const Label *label = lfirst(lc);
+
+		if (strcmp(label->column, column) == 0)
+			return label->label;
+	}
+	return NULL;
+}
+
+/*
+ * The columns of the relation; a domain is what it is over. The lock is kept until
+ * the transaction ends, so that they are what the segment's query will find. False
+ * for a relation that was dropped just now.
+ */
+static bool
+load_columns(Source *source, Oid relation_id)
+{
+	Relation	relation = try_relation_open(relation_id, AccessShareLock);
+	List	   *labels;
+
+	if (relation == NULL)
+		return false;
+	labels = load_labels(source);
+	for (int i = 0; i < RelationGetDescr(relation)->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
+		SourceField *field;
+
+		if (column->attisdropped)
+			continue;
+		field = palloc0(sizeof(SourceField));
+		field->name = pstrdup(NameStr(column->attname));
+		field->label = find_label(labels, field->name);
+		SourceSetType(field, column->atttypid);
+		field->type_name = format_type_with_typemod(column->atttypid, column->atttypmod);
+		field->not_null = column->attnotnull;
+		field->generated = column->attgenerated != '\0';
 		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);
 		if (source->time_column != NULL && strcmp(field->name, source->time_column) == 0)
 			source->time = field;
 	}
+	relation_close(relation, NoLock);
+	return true;
 }
 
 /* The names that the relation's columns stand for in other tables. */
@@ -163,18 +214,26 @@ bool
 SourceLoadFields(Source *source)
 {
 	SpiArgs		args = {0};
+	Oid			relation = InvalidOid;
+	bool		isnull;
 
 	if (source->fields != NIL)
 		return true;
 
 	/* looked for only now: a relation out of reach is no trouble of the others */
 	AddTextArg(&args, source->name);
-	if (SpiReadKept("SELECT to_regclass(relation)::text FROM leadflow.source WHERE name = $1", &args) == 1)
-		source->relation = SpiText(1, 1);
-	if (source->relation == NULL)
-		return false;
-
-	load_columns(source);
+	do
+	{
+		source->relation = NULL;
+		if (SpiReadKept("SELECT to_regclass(relation)::text, to_regclass(relation)::oid"
+						" FROM leadflow.source WHERE name = $1", &args) == 1)
+		{
+			source->relation = SpiText(1, 1);
+			relation = DatumGetObjectId(SpiDatum(1, 2, &isnull));
+		}
+		if (source->relation == NULL)
+			return false;
+	} while (!load_columns(source, relation));
 	load_lookups(source);
 	LoadFormFields(source);
 	return source->fields != NIL;

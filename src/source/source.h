@@ -51,6 +51,7 @@ typedef struct Source
 	const char *key_column;		/* quoted, or NULL */
 	const char *time_column;	/* bare, or NULL */
 	SourceField *time;			/* the event time, or NULL */
+	const char *settles_after;	/* in seconds; NULL where records may change */
 	const char *entity;			/* by which name its documents may have a form, or NULL */
 	List	   *fields;			/* of SourceField; NIL until SourceLoadFields() */
 } Source;

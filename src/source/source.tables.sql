@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS leadflow.source (
     key_column text,
     time_column text,
     labels jsonb NOT NULL DEFAULT '{}',
-    lookups jsonb NOT NULL DEFAULT '{}'
+    lookups jsonb NOT NULL DEFAULT '{}',
+    settles_after interval
 );
 COMMENT ON TABLE leadflow.source IS 'relations whose records segments speak of (検索対象)';
 COMMENT ON COLUMN leadflow.source.name IS 'name in segments';
@@ -19,6 +20,7 @@ COMMENT ON COLUMN leadflow.source.key_column IS 'its column that tells the recor
 COMMENT ON COLUMN leadflow.source.time_column IS 'its event time: a record exists from then on';
 COMMENT ON COLUMN leadflow.source.labels IS 'labels of its columns: {"pages": "閲覧ページ数"}';
 COMMENT ON COLUMN leadflow.source.lookups IS 'fields that are names in small tables: {"rep": {"column": "rep_id", "relation": "leadflow.rep", "key": "rep_id", "name": "name", "label": "営業担当者"}}';
+COMMENT ON COLUMN leadflow.source.settles_after IS 'records are only ever added, and come at most this long after their event time; null where triggers tell of writes';
 
 IF first_time THEN
     INSERT INTO leadflow.source (name, label, relation, key_column, time_column, labels, lookups)

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(register_source);
 
@@ -110,6 +111,22 @@ require_lookups(Oid relation, Datum lookups)
 	}
 }
 
+/* That records come late is said of their event time, and by how much. */
+static void
+require_settling(const char *time_column, Interval *settles_after)
+{
+	if (time_column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("settles_after needs a time column"),
+				 errdetail("It is how long after their event time records may come.")));
+	if (settles_after->time < 0 || settles_after->day < 0 || settles_after->month < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("settles_after must not be negative"),
+				 errhint("For instance: settles_after => '2 days'")));
+}
+
 static char *
 column_argument(FunctionCallInfo fcinfo, int argument)
 {
@@ -155,6 +172,8 @@ register_source(PG_FUNCTION_ARGS)
 	if (time_column != NULL)
 		require_column(relation, "time column", time_column, time_types, lengthof(time_types),
 					   "a date or a timestamp");
+	if (!PG_ARGISNULL(8))
+		require_settling(time_column, PG_GETARG_INTERVAL_P(8));
 	if (!PG_ARGISNULL(6))
 		require_labels(relation, PG_GETARG_DATUM(6));
 	if (!PG_ARGISNULL(7))
@@ -173,13 +192,18 @@ register_source(PG_FUNCTION_ARGS)
 		else
 			AddArg(&args, JSONBOID, PG_GETARG_DATUM(i));
 	}
+	if (PG_ARGISNULL(8))
+		AddNullArg(&args, INTERVALOID);
+	else
+		AddArg(&args, INTERVALOID, PG_GETARG_DATUM(8));
 	SpiRun("INSERT INTO leadflow.source AS s"
-		   " (name, relation, lead_column, key_column, time_column, label, labels, lookups)"
-		   " VALUES ($1, $2::text, $3, $4, $5, $6, coalesce($7, '{}'), coalesce($8, '{}'))"
+		   " (name, relation, lead_column, key_column, time_column, label, labels, lookups, settles_after)"
+		   " VALUES ($1, $2::text, $3, $4, $5, $6, coalesce($7, '{}'), coalesce($8, '{}'), $9)"
 		   " ON CONFLICT (name) DO UPDATE SET relation = excluded.relation,"
 		   " lead_column = excluded.lead_column, key_column = excluded.key_column,"
 		   " time_column = excluded.time_column, label = excluded.label,"
-		   " labels = excluded.labels, lookups = excluded.lookups", &args);
+		   " labels = excluded.labels, lookups = excluded.lookups,"
+		   " settles_after = excluded.settles_after", &args);
 	LeaveSpi(frame);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }

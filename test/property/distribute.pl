@@ -46,7 +46,7 @@ sub random_reps
 	{
 		my $weight = one_of(1, 1, 1, 2, 3, 0.5, 0.1, 0, 7.25);
 		my $capacity = chance(0.4) ? int(rand 12) : undef;
-		my ($from, $until) = chance(0.2) ? map { int(rand 13) - 6 } 1, 2 : ();
+		my ($from, $until) = chance(0.2) ? sort { $a <=> $b } map { int(rand 13) - 6 } 1, 2 : ();
 		my $active = chance(0.9) ? 1 : 0;
 		my $away = defined $from && $from <= 0 && $until >= 0;
 

@@ -2,8 +2,9 @@
 # the rules of "Meaning" word by word, one lead and one record at a time, and
 # shares nothing with the engine but PostgreSQL's knowledge of time zones.
 #
-# And evaluate_all() against to_sql(): many more segments, together in batches,
-# under settings that make the engine get their leads in every way it has.
+# And evaluate_all() against to_sql(), and matches() of one lead against both: many
+# more segments, 20,000 in all, together in batches, under settings that make the
+# engine get their leads in every way it has.
 #
 # SEED=n repeats a run, CASES=n sets the segments per round, BATCHED=n those in batches.
 use strict;
@@ -619,9 +620,12 @@ sub differing
 		my ($from, $to) = ($first[$i], $first[$i] + @{ $batches[$i][1] } - 1);
 
 		$sql .= "$batches[$i][0]\nSELECT coalesce(string_agg((position - 1)::text, ' '), '')"
-		  . ' FROM clock, (SELECT array_agg(segment ORDER BY id) AS segments, array_agg(expected ORDER BY id) AS expected'
+		  . ' FROM clock, (SELECT array_agg(lead_id) AS probed FROM leadflow.lead) AS l, (SELECT array_agg(segment ORDER BY id) AS segments, array_agg(expected ORDER BY id) AS expected'
 		  . " FROM batched WHERE id BETWEEN $from AND $to) AS batch, leadflow.evaluate_all(segments, as_of, zone)"
-		  . " WHERE leads OPERATOR(leadflow.<>) expected[position];\nRESET ALL;\n";
+		  . " WHERE leads OPERATOR(leadflow.<>) expected[position]"
+		  . ' OR leadflow.matches(probed[1 + position % cardinality(probed)], segments[position], as_of, zone)'
+		  . ' IS DISTINCT FROM leadflow.contains(expected[position], probed[1 + position % cardinality(probed)]);'
+		  . "\nRESET ALL;\n";
 	}
 	my @found = map { [ split / / ] } split(/\n/, psql($sql), -1);
 	push @found, [] while @found < @batches;

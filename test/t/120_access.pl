@@ -117,7 +117,7 @@ is(join("\n", @leaks), '', scalar(@attempts) . ' attempts bring out nothing of l
 cmp_ok($seen, '>', 20, 'but of his own');
 like(said('boss', $leak . 'SELECT FROM leadflow.lead WHERE pg_temp.leak(company)'), $hidden, 'who sees all does');
 like(said('ana', "SELECT convert_from(leadflow.export_csv('west'), 'UTF8')"), $hidden, 'an analyst exports all');
-like(said('tanaka', "SELECT leadflow.refresh_list('east')"), qr/42501: query would be affected by row-level security/, 'a verb on a list says why not');
+like(said('tanaka', "SELECT leadflow.refresh_list('east')"), qr/42501: role "tanaka" may not see all leads and lists/, 'a verb on a list says why not');
 
 # ---- policies are asked once a statement, also in parallel ------------------------------------
 
