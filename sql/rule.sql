@@ -200,6 +200,23 @@ SELECT leadflow.create_rule('r', '{"result": "商談化"}', '[{"create_task": "x
 SET LOCAL ROLE regress_caller;
 SELECT closed FROM leadflow.record_activity(1, '2026-06-08', result => '商談化');
 SELECT current_user;
+-- but what comes with time is for the owner to say, as is what time it is
+\set VERBOSITY terse
+\set ON_ERROR_ROLLBACK on
+SELECT leadflow.run_rule(1, '2100-01-01');
+SELECT leadflow.apply_activities();
+-- who may change rules may try them
+RESET ROLE;
+GRANT SELECT ON leadflow.rule TO regress_caller;
+SET LOCAL ROLE regress_caller;
+SELECT leadflow.try_rule('r', '2020-01-01');
+RESET ROLE;
+GRANT UPDATE ON leadflow.rule TO regress_caller;
+SET LOCAL ROLE regress_caller;
+SELECT lead_id, did FROM leadflow.try_rule('r', '2020-01-01');
+SELECT current_user;
+\set ON_ERROR_ROLLBACK off
+\set VERBOSITY default
 RESET ROLE;
 SELECT title FROM leadflow.task;
 ROLLBACK;

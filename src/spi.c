@@ -176,6 +176,25 @@ become_owner(Oid *user, int *security)
 	ReleaseSysCache(setting);
 }
 
+void
+RequireTableOwner(void)
+{
+	Oid			owner;
+	Oid			user;
+	int			security;
+
+	become_owner(&user, &security);
+	owner = GetUserId();
+	SetUserIdAndSecContext(user, security);
+	if (!has_privs_of_role(user, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only the owner of leadflow's tables may run what is due"),
+				 errdetail("The tables may hold rows that this role does not see."),
+				 errhint("Run it as their owner: SET ROLE %s;",
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
 OwnerFrame
 EnterAsOwner(void)
 {

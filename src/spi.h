@@ -58,6 +58,9 @@ typedef struct OwnerFrame
 extern OwnerFrame EnterAsOwner(void);
 extern void LeaveAsOwner(OwnerFrame frame);
 
+/* An error for who does not own the tables, nor may act for who does. */
+extern void RequireTableOwner(void);
+
 /*
  * Run something that may fail: NULL or, when what it did is rolled back, the
  * error. One after which the transaction cannot go on is raised.

@@ -141,6 +141,7 @@ ApplyActivities(const int64 *activity_ids, int n)
 Datum
 apply_activities(PG_FUNCTION_ARGS)
 {
+	RequireTableOwner();
 	PG_RETURN_INT64(ApplyActivities(NULL, 0));
 }
 

@@ -8,17 +8,13 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "followup/followup.h"
 #include "list/list.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/timeout.h"
 
 PG_FUNCTION_INFO_V1(tick_may_run);
@@ -58,10 +54,6 @@ FollowupInit(void)
 Datum
 tick_may_run(PG_FUNCTION_ARGS)
 {
-	SpiFrame	frame;
-	SpiArgs		args = {0};
-	Oid			list;
-
 	if (PG_ARGISNULL(0) || TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(0)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -75,20 +67,7 @@ tick_may_run(PG_FUNCTION_ARGS)
 				 errmsg("leadflow.run_due() cannot run inside a transaction"),
 				 errdetail("It commits after each list."),
 				 errhint("Send CALL leadflow.run_due() by itself: not in a transaction block, a function, or a query of several statements.")));
-	frame = EnterSpi(false);
-	list = get_relname_relid("list", get_namespace_oid("leadflow", false));
-	if (!object_ownercheck(RelationRelationId, list, GetUserId()))
-	{
-		AddArg(&args, OIDOID, ObjectIdGetDatum(list));
-		SpiRead("SELECT relowner::regrole FROM pg_class WHERE oid = $1", &args);
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only the owner of leadflow's tables may run what is due"),
-				 errdetail("The tables may hold rows that this role does not see."),
-				 errhint("Run it as their owner: SET ROLE %s;",
-						 SpiText(1, 1))));
-	}
-	LeaveSpi(frame);
+	RequireTableOwner();
 	PG_RETURN_BOOL(true);
 }
 

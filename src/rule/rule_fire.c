@@ -518,13 +518,15 @@ Datum
 run_rule(PG_FUNCTION_ARGS)
 {
 	TickState	tick = {.at = PG_GETARG_TIMESTAMPTZ(1)};
-	OwnerFrame	frame = EnterAsOwner();
+	OwnerFrame	frame;
 	SpiArgs		args = {0};
 	ErrorData  *error;
 	List	   *rules;
 	bool		enabled;
 	bool		isnull;
 
+	RequireTableOwner();
+	frame = EnterAsOwner();
 	pin_messages();
 	AddBigintArg(&args, PG_GETARG_INT64(0));
 	AddTimeArg(&args, tick.at);

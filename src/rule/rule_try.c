@@ -8,13 +8,16 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "funcapi.h"
 #include "lexer.h"
 #include "miscadmin.h"
 #include "rule/rule.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(try_rule);
@@ -168,13 +171,26 @@ fire_past(const Trial *trial)
 		FireRule(trial->rule, rows[i], counts[i], ends[i], ends[i]);
 }
 
+/* Who may change rules may see what they would do, which is done as the owner. */
+static void
+require_access(void)
+{
+	Oid			relation = get_relname_relid("rule", get_namespace_oid("leadflow", false));
+
+	if (pg_class_aclcheck(relation, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "rule");
+}
+
 static void
 try_body(FunctionCallInfo fcinfo, void *state)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Trial		trial = {.rule = find_rule(fcinfo)};
 	SpiArgs		args = {0};
+	OwnerFrame	frame;
 
+	require_access();
+	frame = EnterAsOwner();
 	PinSetting("client_min_messages", "error");
 	trial.since = PG_GETARG_TIMESTAMPTZ(1);
 	trial.until = PG_GETARG_TIMESTAMPTZ(2);
@@ -195,6 +211,7 @@ try_body(FunctionCallInfo fcinfo, void *state)
 		   " WHERE g.rule_id = $1 ORDER BY g.caused_at, g.lead_id, g.cause", &args);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row]);
+	LeaveAsOwner(frame);
 }
 
 Datum
