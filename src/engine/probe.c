@@ -77,6 +77,7 @@ typedef struct KeptProbe
 	uint64		settings;
 	uint64		forms;
 	List	   *names;			/* of KeptName */
+	SnapshotStamp seen;			/* by which all of these were last current */
 	List	   *relations;		/* Oids */
 	bool		asks_again;		/* of a named set it is not known what it stands on */
 
@@ -415,12 +416,15 @@ make_probe(const Segment *segment, const Segment *shape)
  * for here, where the segment can still be bound anew.
  */
 static bool
-is_current(const KeptProbe *kept)
+is_current(KeptProbe *kept)
 {
+	SnapshotStamp stamp = StampSnapshot();
 	ListCell   *lc;
 
 	foreach(lc, kept->relations)
 		LockRelationOid(lfirst_oid(lc), AccessShareLock);
+	if (kept->valid && SameStamp(&stamp, &kept->seen))
+		return true;
 	if (!kept->valid || TableVersion("source") != kept->sources ||
 		TableVersion("setting") != kept->settings || TableVersion("form_version") != kept->forms)
 		return false;
@@ -431,6 +435,7 @@ is_current(const KeptProbe *kept)
 		if (RowVersion(name->table, name->name) != name->version)
 			return false;
 	}
+	kept->seen = stamp;
 	/* opening the tables may have brought invalidations, too */
 	return kept->valid;
 }

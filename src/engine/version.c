@@ -13,6 +13,7 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "common/hashfn.h"
@@ -101,4 +102,34 @@ RowVersion(const char *table, const char *name)
 	version = version_of(relation, unique_index(relation, column), 1, &key);
 	table_close(relation, NoLock);
 	return version;
+}
+
+/*
+ * Below the bounds of a snapshot, transactions end and none begins. So as many
+ * that are in progress as before, below the same bounds, are the same ones, and
+ * counting them does. That leaves what a transaction wrote itself, which depends
+ * on its commands and savepoints: it knows of no stamp.
+ */
+SnapshotStamp
+StampSnapshot(void)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+
+	return (SnapshotStamp) {
+		.known = !TransactionIdIsValid(GetTopTransactionIdIfAny()),
+		.in_recovery = snapshot->takenDuringRecovery,
+		.suboverflowed = snapshot->suboverflowed,
+		.xmin = snapshot->xmin,
+		.xmax = snapshot->xmax,
+		.xcnt = snapshot->xcnt,
+		.subxcnt = snapshot->subxcnt
+	};
+}
+
+bool
+SameStamp(const SnapshotStamp *a, const SnapshotStamp *b)
+{
+	return a->known && b->known && a->in_recovery == b->in_recovery &&
+		a->suboverflowed == b->suboverflowed && a->xmin == b->xmin && a->xmax == b->xmax &&
+		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt;
 }

@@ -19,4 +19,22 @@
 extern uint64 TableVersion(const char *table);
 extern uint64 RowVersion(const char *table, const char *name);
 
+/*
+ * What the active snapshot sees, of any row, as far as it can be told without
+ * looking at one. Equal stamps see the same; compare them with SameStamp().
+ */
+typedef struct SnapshotStamp
+{
+	bool		known;			/* nothing is, of a transaction that writes */
+	bool		in_recovery;
+	bool		suboverflowed;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+} SnapshotStamp;
+
+extern SnapshotStamp StampSnapshot(void);
+extern bool SameStamp(const SnapshotStamp *a, const SnapshotStamp *b);
+
 #endif							/* LEADFLOW_VERSION_H */
