@@ -192,6 +192,21 @@ SET LOCAL client_min_messages = error;
 SELECT leadflow.add_to_list('営業', '{4}'::leadflow.leadset);
 SET LOCAL client_min_messages = notice;
 SELECT left_at IS NULL, count(*) FROM leadflow.member WHERE lead_id = 5 GROUP BY 1;
+-- nor gets who may not read the log, by verb or statement: what fails may speak of what they do not see
+CREATE ROLE regress_rule_sales;
+INSERT INTO leadflow.rep (rep_id, name, db_role) VALUES (1001, '田中', 'regress_rule_sales');
+INSERT INTO leadflow.lead (lead_id, rep_id, created_at) VALUES (6, 1001, '2026-01-01');
+SELECT count(*) > 0 FROM leadflow.grant_access('regress_rule_sales', 'sales');
+UPDATE leadflow.list SET max_members = 1, visibility = '{秘密}';
+UPDATE leadflow.rule SET enabled = false WHERE name IN ('入', '出');
+SELECT leadflow.create_rule('秘密', '{"result": "商談化"}', '[{"add_to_list": "営業"}]') > 0;
+SET LOCAL ROLE regress_rule_sales;
+SELECT count(*) FROM leadflow.record_activity(6, '2026-06-08', '電話', '商談化');
+INSERT INTO leadflow.deal (lead_id, name, stage, rep_id) VALUES (6, 'd', '提案', 1001);
+RESET ROLE;
+SELECT pg_temp.log() OFFSET 8;
+SELECT count(*) FROM leadflow.record_activity(6, '2026-06-09', '電話', '商談化');
+UPDATE leadflow.rule SET enabled = false WHERE name = '秘密';
 -- a column that is gone stops no one from working
 ALTER TABLE leadflow.lead ADD COLUMN grade text;
 SELECT leadflow.create_rule('等級', '{"field": "lead.grade", "to": "A"}', '[{"create_task": "A"}]') > 0;
