@@ -29,10 +29,10 @@ SELECT CASE WHEN leadflow.evaluate('segment(''hot'')') OPERATOR(leadflow.=) (SEL
 :agree;
 
 CALL public.measure('HOT with rollups / hand-written query',
-    'SELECT leadflow.evaluate(''segment(''''hot'''')'')',
+    $$SELECT leadflow.evaluate('segment(''hot'')')$$,
     format('SELECT count(*) FROM (%s) AS h', :'hand'), '≤ 0.0033');
 CALL public.measure('windowed sum with rollups / hand-written query',
-    'SELECT leadflow.evaluate(''segment(''''busy'''')'')',
+    $$SELECT leadflow.evaluate('segment(''busy'')')$$,
     format('SELECT count(*) FROM (%s) AS h', :'hand_sum'), '≤ 0.01');
 
 -- single rows of the present, in one transaction, each a statement of its own
@@ -66,10 +66,10 @@ SELECT leadflow.save_segment('ever', 'count(visit where pages >= 5) >= 3 and app
 SELECT leadflow.save_segment('ever years', 'count(years where pages >= 5) >= 3 and application');
 CALL leadflow.build_rollups();
 CALL public.measure('HOT, five years of visits / one year',
-    'SELECT leadflow.evaluate(''segment(hot years)'')',
-    'SELECT leadflow.evaluate(''segment(hot)'')', '≤ 1.2');
+    $$SELECT leadflow.evaluate('segment(''hot years'')')$$,
+    $$SELECT leadflow.evaluate('segment(''hot'')')$$, '≤ 1.2');
 CALL public.measure('visits ever counted, five years / one year',
-    'SELECT leadflow.evaluate(''segment(ever years)'')',
-    'SELECT leadflow.evaluate(''segment(ever)'')', '≤ 1.2');
+    $$SELECT leadflow.evaluate('segment(''ever years'')')$$,
+    $$SELECT leadflow.evaluate('segment(''ever'')')$$, '≤ 1.2');
 
 SELECT relation, kind, left(condition, 60) AS condition, rows, pg_size_pretty(bytes) AS size FROM leadflow.rollup_size ORDER BY bytes DESC;
