@@ -93,6 +93,21 @@ SELECT command, pg_temp.refused(command)
          $$UPDATE leadflow.list SET zone = 'Asia/Seoul'$$]) AS command;
 ROLLBACK;
 
+-- presets for the form of leads, for which nothing but the form changes, and once
+BEGIN;
+CALL leadflow.install(presets => '{bantch}');
+SELECT count(*) AS all_fields, count(*) FILTER (WHERE f.name IN ('tags', 'budget', 'authority', 'needs', 'timeframe', 'rivals', 'human_resources')) AS fields
+  FROM leadflow.form_version AS v, leadflow.fields(v.form) AS f WHERE v.entity = 'lead' AND v.version = 2;
+INSERT INTO leadflow.lead (lead_id, fields) VALUES (1, '{"budget": 100}');
+SELECT budget FROM leadflow.lead_view WHERE lead_id = 1;
+CREATE TEMP TABLE before AS SELECT pg_temp.state();
+CALL leadflow.install(presets => '{bantch,bantch}');
+CALL leadflow.install('Asia/Tokyo', NULL);
+SELECT state = pg_temp.state() AS unchanged FROM before;
+SELECT pg_temp.refused($$CALL leadflow.install(presets => '{bant}')$$);
+SELECT pg_temp.refused($$CALL leadflow.install(presets => '{NULL}')$$);
+ROLLBACK;
+
 -- another role, even one that may create in the schema, touches nothing
 CREATE ROLE regress_leadflow_other;
 GRANT USAGE, CREATE ON SCHEMA leadflow TO regress_leadflow_other;

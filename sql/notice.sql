@@ -69,6 +69,23 @@ SELECT * FROM pg_temp.tick('2099-01-20 07:00') WHERE kind = 'list_shared';
 SELECT kind, list FROM pg_temp.tick('2099-01-21 07:00');
 SELECT list, subject FROM pg_temp.tick('2099-01-26 07:00') WHERE kind = 'list_shared';
 
+-- a daily list is shared with what all of its refreshes since then have brought, and the one by hand
+UPDATE leadflow.lead SET fields = '{"tags": ["A"]}' WHERE lead_id <= 3;
+UPDATE leadflow.list SET segment = 'lead(tags contains ''A'')', mode = 'mirror' WHERE name = 'daily';
+SELECT count(*) FROM pg_temp.tick('2099-01-27 07:00');
+UPDATE leadflow.lead SET fields = '{"tags": ["A"]}' WHERE lead_id IN (10, 11);
+SELECT count(*) FROM pg_temp.tick('2099-01-28 07:00');
+UPDATE leadflow.lead SET fields = '{}' WHERE lead_id IN (1, 10);
+UPDATE leadflow.lead SET fields = '{"tags": ["A"]}' WHERE lead_id = 12;
+SELECT added, removed, kept FROM leadflow.refresh_list('daily', '2099-01-28 12:00');
+SELECT count(*) FROM pg_temp.tick('2099-01-29 07:00');
+SELECT count(*) FROM pg_temp.tick('2099-02-01 07:00');
+UPDATE leadflow.lead SET fields = '{"tags": ["A"]}' WHERE lead_id = 9;
+SELECT list FROM pg_temp.tick('2099-02-02 07:00') WHERE kind = 'list_shared';
+SELECT list FROM pg_temp.tick('2099-02-09 07:00') WHERE kind = 'list_shared';
+SELECT n.payload ->> 'day' AS day, n.payload ->> 'added' AS added, n.payload ->> 'removed' AS removed, n.payload ->> 'kept' AS kept, n.payload ->> 'count' AS count, substring(n.body FROM '追加[^\n]*') AS body
+  FROM leadflow.notification AS n JOIN leadflow.list AS l USING (list_id) WHERE n.kind = 'list_shared' AND l.name = 'daily' ORDER BY n.notification_id;
+
 -- templates and roles are the users' own; without a template a reminder is announced alone
 UPDATE leadflow.schedule SET role = 'inside_sales' WHERE kind = 'due_tomorrow';
 UPDATE leadflow.schedule SET template = NULL WHERE kind = 'contact_today';

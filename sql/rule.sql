@@ -89,6 +89,19 @@ SELECT count(*) FROM leadflow.record_activities('[{"lead_id": 6, "kind": "電話
 SELECT pg_temp.log() OFFSET 21;
 UPDATE leadflow.rule SET enabled = false;
 
+-- of applications, by campaign, column and form; one that comes with its history is no cause, whatever becomes of it later is
+SELECT version FROM leadflow.set_form('application', 'plan "プラン" select(''basic'' "基本", ''pro'' "上位"); seats "席数" number');
+INSERT INTO leadflow.campaign (campaign_id, name) VALUES (1001, '展示会');
+SELECT leadflow.create_rule('上位プラン', '{"field": "申込.プラン", "to": "上位"}', '[{"create_task": "提案"}]') > 0, leadflow.create_rule('席数', '{"field": "application.seats"}', '[{"create_task": "見積"}]') > 0,
+    leadflow.create_rule('来場', '{"field": "application.campaign", "to": "展示会"}', '[{"create_task": "お礼電話"}, {"notify": "rep", "subject": "来場"}]') > 0;
+SELECT event, watches FROM leadflow.rule WHERE name = '上位プラン';
+INSERT INTO leadflow.application (lead_id, applied_at, campaign_id, fields) VALUES (2, DEFAULT, 1001, '{"plan": "basic"}'), (4, '2026-06-01', 1001, '{"plan": "pro", "seats": 5}'), (6, DEFAULT, NULL, '{"plan": "pro"}');
+UPDATE leadflow.application SET fields = '{"plan": "pro", "seats": 5}';
+UPDATE leadflow.application SET fields = '{"plan": "pro", "seats": 9}', status = '済' WHERE lead_id = 4;
+SELECT r.name, g.lead_id, g.status, g.did, regexp_replace(g.cause, '[0-9]+', 'N', 'g') AS cause, g.detail = jsonb_build_object('application_id', p.application_id)
+  FROM leadflow.rule_log AS g JOIN leadflow.rule AS r USING (rule_id) JOIN leadflow.application AS p USING (lead_id) WHERE r.name IN ('上位プラン', '席数', '来場') ORDER BY g.log_id;
+UPDATE leadflow.rule SET enabled = false;
+
 -- notices: to a role too; nothing in a lead's name ends the subject, and html is said to be html
 SELECT leadflow.save_template('html', '{{lead.company}}', '<p>{{lead.company}}</p>', format => 'html') <> '';
 SELECT leadflow.create_rule('知らせ', '{"leaves": "営業"}', '[{"notify": "marketing", "subject": "離脱"}, {"notify": "田中", "template": "html"}]') > 0;
@@ -142,6 +155,9 @@ INSERT INTO leadflow.visit (lead_id, visited_at, pages) VALUES (4, now() + inter
 SELECT pg_temp.tick(6); SELECT pg_temp.new() ORDER BY 1;
 SELECT lead_id, status, did FROM leadflow.try_rule('来訪', now() - interval '2 days', now() + interval '7 days');
 SELECT lead_id, cause ~ 'expected_close_on', did FROM leadflow.try_rule('完了3日前', now() - interval '2 days');
+INSERT INTO leadflow.application (lead_id, applied_at) VALUES (5, now() - interval '1 day'), (3, now() - interval '30 days');
+SELECT leadflow.create_rule('申込1週間後', '{"date": "application.applied_at", "days": 7}', '[{"create_task": "その後"}]') > 0;
+SELECT pg_temp.tick(6); SELECT pg_temp.new() ~ '申込1週間後 . 5 .*applied_at .*done';
 -- a date of a form, whatever it is called
 SELECT version FROM leadflow.set_form('lead', '"o''clock%s" date');
 SELECT leadflow.create_rule('時刻', '{"date": "lead.o''clock%s"}', '[{"create_task": "時刻"}]') > 0;
@@ -176,6 +192,21 @@ SET LOCAL client_min_messages = error;
 SELECT leadflow.add_to_list('営業', '{4}'::leadflow.leadset);
 SET LOCAL client_min_messages = notice;
 SELECT left_at IS NULL, count(*) FROM leadflow.member WHERE lead_id = 5 GROUP BY 1;
+-- nor gets who may not read the log, by verb or statement: what fails may speak of what they do not see
+CREATE ROLE regress_rule_sales;
+INSERT INTO leadflow.rep (rep_id, name, db_role) VALUES (1001, '田中', 'regress_rule_sales');
+INSERT INTO leadflow.lead (lead_id, rep_id, created_at) VALUES (6, 1001, '2026-01-01');
+SELECT count(*) > 0 FROM leadflow.grant_access('regress_rule_sales', 'sales');
+UPDATE leadflow.list SET max_members = 1, visibility = '{秘密}';
+UPDATE leadflow.rule SET enabled = false WHERE name IN ('入', '出');
+SELECT leadflow.create_rule('秘密', '{"result": "商談化"}', '[{"add_to_list": "営業"}]') > 0;
+SET LOCAL ROLE regress_rule_sales;
+SELECT count(*) FROM leadflow.record_activity(6, '2026-06-08', '電話', '商談化');
+INSERT INTO leadflow.deal (lead_id, name, stage, rep_id) VALUES (6, 'd', '提案', 1001);
+RESET ROLE;
+SELECT pg_temp.log() OFFSET 8;
+SELECT count(*) FROM leadflow.record_activity(6, '2026-06-09', '電話', '商談化');
+UPDATE leadflow.rule SET enabled = false WHERE name = '秘密';
 -- a column that is gone stops no one from working
 ALTER TABLE leadflow.lead ADD COLUMN grade text;
 SELECT leadflow.create_rule('等級', '{"field": "lead.grade", "to": "A"}', '[{"create_task": "A"}]') > 0;

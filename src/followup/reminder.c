@@ -51,9 +51,14 @@ typedef struct ReminderKind
 
 /* The refresh of a list by its cadence that was the last to succeed */
 #define LAST_REFRESH(list) \
-	"(SELECT r.due_at, r.added, r.removed, r.kept, r.run_id FROM leadflow.refresh_run AS r" \
+	"(SELECT r.due_at, r.as_of, r.kept, r.run_id FROM leadflow.refresh_run AS r" \
 	"  WHERE r.list_id = " list ".list_id AND r.due_at IS NOT NULL AND r.finished IS NOT NULL" \
 	"  ORDER BY r.due_at DESC LIMIT 1)"
+
+/* Of the last time a reminder was for a list, or would have been before there was the reminder */
+#define LAST_TIME(column, list, zone) \
+	"(SELECT coalesce(max(r." column "), leadflow.last_run(s.cadence, s.created_at, " zone "), '-infinity')" \
+	"  FROM leadflow.schedule_run AS r WHERE r.schedule = s.name AND r.list_id = " list ".list_id)"
 
 /*
  * Due, however late, when the list was refreshed since it was last shared, and
@@ -65,9 +70,7 @@ typedef struct ReminderKind
 	" CROSS JOIN LATERAL " LAST_REFRESH("l") " AS f" \
 	" CROSS JOIN LATERAL (SELECT coalesce(s.zone, l.zone, $2)) AS z (zone)" \
 	" CROSS JOIN LATERAL (SELECT leadflow.last_run(s.cadence, $3, z.zone)," \
-	"   coalesce(max(r.due_at), leadflow.last_run(s.cadence, s.created_at, z.zone), '-infinity')" \
-	"   FROM leadflow.schedule_run AS r WHERE r.schedule = s.name AND r.list_id = l.list_id)" \
-	"  AS e (due_at, before)" \
+	"   " LAST_TIME("due_at", "l", "z.zone") ") AS e (due_at, before)" \
 	" WHERE s.name = $1 AND s.enabled AND l.status = 'open'" \
 	" AND e.due_at > greatest(s.created_at, l.created_at, e.before) AND f.due_at > e.before" \
 	" AND (l.segment IS NOT NULL AND leadflow.last_run(l.cadence, e.due_at, coalesce(l.zone, $2))" \
@@ -150,14 +153,25 @@ static const ReminderKind kinds[] = {
 	"      b.worked, b.total - b.worked), E'\\n' ORDER BY b.rep) AS report" \
 	"    FROM by_rep AS b WHERE b.list_id = d.list_id) AS w)"
 
-/* The role is told what a refresh has brought. */
+/*
+ * The role is told what the refreshes since it was last told have brought; kept
+ * by the last of them is also who came with an earlier one, and is new to the role.
+ */
 #define LIST_NOTICES \
 	", x AS (SELECT d.list_id, d.day, d.due_at, NULL::bigint AS to_rep," \
 	"   coalesce(s.role, t.owner) AS to_role, (SELECT count(*) FROM open AS o WHERE o.list_id = d.list_id) AS count," \
-	"   f.added, f.removed, f.kept, jsonb_build_object('run_id', f.run_id, 'added', f.added," \
-	"    'removed', f.removed, 'kept', f.kept) AS more" \
+	"   w.added, w.removed, k.kept, jsonb_build_object('run_id', f.run_id, 'added', w.added," \
+	"    'removed', w.removed, 'kept', k.kept) AS more" \
 	"  FROM due AS d JOIN leadflow.list AS t USING (list_id) JOIN leadflow.schedule AS s ON s.name = $1" \
-	"  CROSS JOIN LATERAL " LAST_REFRESH("d") " AS f)"
+	"  CROSS JOIN LATERAL " LAST_REFRESH("d") " AS f" \
+	"  CROSS JOIN LATERAL (SELECT coalesce(sum(r.added), 0) AS added, coalesce(sum(r.removed), 0) AS removed," \
+	"    array_agg(r.run_id) FILTER (WHERE r.run_id <> f.run_id AND r.added > 0) AS earlier" \
+	"    FROM leadflow.refresh_run AS r WHERE r.list_id = d.list_id AND r.finished IS NOT NULL" \
+	"    AND r.as_of > " LAST_TIME("ran_at", "d", "coalesce(s.zone, t.zone, $2)") \
+	"    AND r.as_of <= f.as_of) AS w" \
+	"  CROSS JOIN LATERAL (SELECT f.kept - CASE WHEN w.earlier IS NULL THEN 0" \
+	"    ELSE (SELECT count(*) FROM leadflow.member AS m WHERE m.list_id = d.list_id" \
+	"     AND (m.left_at IS NULL OR m.left_at > f.as_of) AND m.run_id = ANY (w.earlier)) END AS kept) AS k)"
 
 /* The notices x, written with a template: its channel, subject and body. */
 #define WRITE_NOTICES \

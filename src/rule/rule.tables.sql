@@ -92,6 +92,10 @@ CREATE OR REPLACE TRIGGER watch_changes AFTER UPDATE ON leadflow.deal
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.watch_rows();
 CREATE OR REPLACE TRIGGER watch_arrivals AFTER INSERT ON leadflow.deal_change
     REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.watch_rows();
+CREATE OR REPLACE TRIGGER watch_arrivals AFTER INSERT ON leadflow.application
+    REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.watch_rows();
+CREATE OR REPLACE TRIGGER watch_changes AFTER UPDATE ON leadflow.application
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.watch_rows();
 CREATE OR REPLACE TRIGGER watch_arrivals AFTER INSERT ON leadflow.lead
     REFERENCING NEW TABLE AS new_rows EXECUTE FUNCTION leadflow.watch_rows();
 CREATE OR REPLACE TRIGGER watch_changes AFTER UPDATE ON leadflow.lead

@@ -256,8 +256,8 @@ find_field(RuleEvent *event, const char *path, const char *const *entities, int 
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a rule cannot watch \"%s\"", path),
-				 errdetail("It can watch fields of %s.", n == 3 ? "activity, deal and lead" :
-						   "activity, deal, lead, member and task"),
+				 errdetail("It can watch fields of %s.", n == 4 ? "activity, application, deal and lead" :
+						   "activity, application, deal, lead, member and task"),
 				 nearest ? errhint("Did you mean \"%s.%s\"?", nearest, dot ? dot + 1 : "...") :
 				 errhint("Write it as table.field, for instance lead.employees.")));
 	}
@@ -407,7 +407,7 @@ find_column(RuleEvent *event, const char *path, const char *const *entities, int
 static void
 read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 {
-	static const char *const entities[] = {"activity", "deal", "lead"};
+	static const char *const entities[] = {"activity", "application", "deal", "lead"};
 	bool		is_result = get(json, "result") != NULL;
 	char	   *path = is_result ? "activity.result" : text_of(json, "field");
 	Source	   *source;
@@ -440,7 +440,7 @@ read_field_event(RuleEvent *event, Jsonb *json, bool is_kept)
 static void
 read_date_event(RuleEvent *event, Jsonb *json)
 {
-	static const char *const entities[] = {"activity", "deal", "lead", "member", "task"};
+	static const char *const entities[] = {"activity", "application", "deal", "lead", "member", "task"};
 	char	   *path = text_of(json, "date");
 	JsonbValue *days = get(json, "days");
 
@@ -611,11 +611,9 @@ RuleEventValues(const RuleEvent *event)
 static const char *
 is_new(const RuleEvent *event)
 {
-	if (strcmp(event->entity, "activity") == 0)
-		return "n.applied_at = now()";
-	if (strcmp(event->entity, "deal") == 0)
-		return "n.stage_since = now()";
-	return "n.created_at = now()";
+	return strcmp(event->entity, "activity") == 0 ? "n.applied_at = now()" :
+		strcmp(event->entity, "application") == 0 ? "n.applied_at >= now()" :
+		strcmp(event->entity, "deal") == 0 ? "n.stage_since = now()" : "n.created_at = now()";
 }
 
 /* An activity with a value is one cause, whatever becomes of it; others change as often as they do. */
@@ -632,8 +630,8 @@ field_cause(const RuleEvent *event)
 static const char *
 detail_of(const char *entity)
 {
-	const char *also = strcmp(entity, "activity") == 0 ? ", 'list_id', n.list_id" :
-		strcmp(entity, "member") == 0 ? ", 'list_id', n.list_id" :
+	const char *also = strcmp(entity, "application") == 0 ? "" :
+		strcmp(entity, "activity") == 0 || strcmp(entity, "member") == 0 ? ", 'list_id', n.list_id" :
 		", 'activity_id', n.activity_id, 'list_id', n.list_id";
 
 	if (strcmp(entity, "lead") == 0)

@@ -7,11 +7,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "rule/rule.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -83,6 +85,19 @@ LoadRules(const char *watches, int64 rule_id)
 	return rules;
 }
 
+/*
+ * What went wrong speaks of leads, lists and rules that not everybody sees who
+ * brings a cause: who may not read the log of rules is not told, but the server's
+ * log is. It is the client's role that counts, whoever the verb it called runs as.
+ */
+static int
+warning_level(void)
+{
+	Oid			relation = get_relname_relid("rule_log", get_namespace_oid("leadflow", false));
+
+	return pg_class_aclcheck(relation, GetOuterUserId(), ACL_SELECT) == ACLCHECK_OK ? WARNING : LOG_SERVER_ONLY;
+}
+
 void
 NoteRuleError(const Rule *rule, const ErrorData *error)
 {
@@ -92,14 +107,14 @@ NoteRuleError(const Rule *rule, const ErrorData *error)
 	AddTextArg(&args, error ? ErrorText(error) : NULL);
 	SpiRun("UPDATE leadflow.rule SET error = $2 WHERE rule_id = $1 AND error IS DISTINCT FROM $2", &args);
 	if (error != NULL)
-		ereport(WARNING,
+		ereport(warning_level(),
 				(errmsg("rule \"%s\" cannot be followed: %s", rule->name, error->message),
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("Define it anew with leadflow.create_rule(..., replace => true), or disable it: UPDATE leadflow.rule SET enabled = false WHERE rule_id = " INT64_FORMAT ";",
 						 rule->rule_id)));
 }
 
-/* What the verbs say is for who calls them; what went wrong, for everybody. */
+/* What the verbs say is for who calls them; what went wrong, for the client. */
 static void
 pin_messages(void)
 {
@@ -285,7 +300,7 @@ note_failure(const Rule *rule, Datum rows, TimestampTz at, const ErrorData *erro
 					" error = $3, retry_at = CASE WHEN NOT $4 THEN $2 + least(interval '5 minutes'"
 					"  * power(2, least(g.attempts, 10)), interval '1 day') END"
 					" WHERE g.log_id = ANY ($1)", &args);
-	ereport(WARNING,
+	ereport(warning_level(),
 			(errmsg("rule \"%s\" failed: %s", rule->name, error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 errhint_plural("What it did for %llu lead is undone; leadflow.rule_log says why and when it is tried again.",
