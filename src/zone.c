@@ -142,13 +142,48 @@ DayStart(DateADT day, pg_tz *zone)
 	return result;
 }
 
+/*
+ * What a call of local_date() keeps for the next: reports ask for the days of
+ * many instants, nearly always in one zone and between two jumps of its clocks.
+ */
+typedef struct DateCache
+{
+	text	   *name;			/* NULL before the first */
+	pg_tz	   *zone;
+	ZoneStretch stretch;
+} DateCache;
+
 Datum
 local_date(PG_FUNCTION_ARGS)
 {
 	TimestampTz at = PG_GETARG_TIMESTAMPTZ(0);
-	pg_tz	   *zone = LookupZone(PG_GETARG_TEXT_PP(1));
+	text	   *name = PG_GETARG_TEXT_PP(1);
+	DateCache  *cache = fcinfo->flinfo->fn_extra;
+	pg_time_t	seconds;
 
-	PG_RETURN_DATEADT(LocalDate(at, zone));
+	if (cache == NULL)
+		fcinfo->flinfo->fn_extra = cache =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(DateCache));
+	if (cache->name == NULL ||
+		VARSIZE_ANY_EXHDR(cache->name) != VARSIZE_ANY_EXHDR(name) ||
+		memcmp(VARDATA_ANY(cache->name), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) != 0)
+	{
+		pg_tz	   *zone = LookupZone(name);
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		text	   *kept = cstring_to_text_with_len(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+
+		MemoryContextSwitchTo(caller);
+		if (cache->name)
+			pfree(cache->name);
+		*cache = (DateCache) {.name = kept,.zone = zone};
+	}
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		PG_RETURN_DATEADT(LocalDate(at, cache->zone));
+	seconds = InstantSeconds(at);
+	if (seconds < cache->stretch.start || seconds >= cache->stretch.end)
+		cache->stretch = StretchFrom(seconds, cache->zone);
+	PG_RETURN_DATEADT(LocalDay(seconds + cache->stretch.offset));
 }
 
 Datum

@@ -93,8 +93,10 @@ deal_changed(PG_FUNCTION_ARGS)
 	/*
 	 * Before it is noted: who is told of the change finds the deal as it is now.
 	 * And not for nothing: an update of no rows has its triggers fire as well.
+	 * They are counted: for a LIMIT 1, which finds none in most statements, each
+	 * row would be compared with each.
 	 */
-	if (SpiRun(psprintf("SELECT FROM (%s) AS c" STAGES " WHERE " INCONSISTENT " LIMIT 1", changes),
+	if (SpiRun(psprintf("SELECT FROM (%s) AS c" STAGES " WHERE " INCONSISTENT " HAVING count(*) > 0", changes),
 			   NULL) > 0)
 		SpiRun(psprintf("UPDATE leadflow.deal AS d SET"
 						" closed_at = CASE WHEN s.kind <> 'open' THEN greatest(now(), d.opened_at) END,"

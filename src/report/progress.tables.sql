@@ -60,60 +60,47 @@ COMMENT ON COLUMN leadflow.rep_progress.due_today IS 'open, not done and due tod
 COMMENT ON COLUMN leadflow.rep_progress.contact_today IS 'open, not done and to be contacted again today (本日再アプローチ)';
 COMMENT ON COLUMN leadflow.rep_progress.overdue IS 'open, not done and past their due day (期限超過)';
 
--- The same without the reps, which would cost as much again; all lists, also those with
--- nothing to sum up.
+-- All lists, also those with nothing to count. Results are looked up when their activities
+-- have been counted.
 CREATE OR REPLACE VIEW leadflow.list_summary WITH (security_invoker = true) AS
-SELECT p.list,
-       max(p.status) AS status,
-       (sum(p.not_started) + sum(p.in_progress) + sum(p.done))::bigint AS members,
-       sum(p.not_started)::bigint AS not_started,
-       sum(p.in_progress)::bigint AS in_progress,
-       sum(p.done)::bigint AS done,
-       sum(p.activities)::bigint AS activities,
-       sum(p.effective_calls)::bigint AS effective_calls,
-       sum(p.appointments)::bigint AS appointments,
-       sum(p.deals)::bigint AS deals,
-       sum(p.overdue)::bigint AS overdue,
-       max(p.last_refresh) AS last_refresh,
-       max(p.next_refresh) AS next_refresh
-  FROM (SELECT l.name AS list, l.status, 0 AS not_started, 0 AS in_progress, 0 AS done,
-               0 AS activities, 0 AS effective_calls, 0 AS appointments, 0 AS deals, 0 AS overdue,
-               (SELECT max(e.as_of) FROM leadflow.refresh_run AS e WHERE e.list_id = l.list_id AND e.finished IS NOT NULL) AS last_refresh,
-               CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
-                   CASE WHEN d.due_at > d.done_through THEN d.due_at
-                        ELSE leadflow.next_run(l.cadence, greatest(now(), d.done_through), z.zone)
-                   END
-               END AS next_refresh
-          FROM leadflow.list AS l
-         CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
-         CROSS JOIN LATERAL (SELECT leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
-                                    greatest(l.created_at, l.done_through) AS done_through) AS d
-         UNION ALL
-        SELECT l.name, NULL AS status, count(*) FILTER (WHERE m.state = 'not_started'), count(*) FILTER (WHERE m.state = 'in_progress'),
-               count(*) FILTER (WHERE m.state = 'done'), 0, 0, 0, 0,
-               count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done'), NULL AS last_refresh, NULL AS next_refresh
-          FROM leadflow.list AS l
-         CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
-          JOIN leadflow.member AS m USING (list_id)
-          LEFT JOIN leadflow.lead AS d USING (lead_id)
-         WHERE m.left_at IS NULL AND (m.state = 'done' OR NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL)
-         GROUP BY l.list_id, l.name
-         UNION ALL
-        SELECT l.name, NULL AS status, 0, 0, count(*), 0, 0, 0, 0, 0, NULL AS last_refresh, NULL AS next_refresh
-          FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)
-         WHERE m.state = 'done' AND m.left_at IS NOT NULL
-         GROUP BY l.list_id, l.name
-         UNION ALL
-        SELECT a.list, NULL AS status, 0, 0, 0, count(*), count(*) FILTER (WHERE a.effective), count(*) FILTER (WHERE a.appointment), 0, 0,
-               NULL AS last_refresh, NULL AS next_refresh
-          FROM leadflow.activity_detail AS a
-         WHERE a.list_id IS NOT NULL
-         GROUP BY a.list_id, a.list
-         UNION ALL
-        SELECT l.name, NULL AS status, 0, 0, 0, 0, 0, 0, count(*), 0, NULL AS last_refresh, NULL AS next_refresh
-          FROM leadflow.deal AS e JOIN leadflow.list AS l USING (list_id)
-         GROUP BY l.list_id, l.name) AS p
- GROUP BY p.list;
+SELECT l.name AS list,
+       l.status,
+       o.not_started + o.in_progress + o.done + w.done AS members,
+       o.not_started,
+       o.in_progress,
+       o.done + w.done AS done,
+       a.activities,
+       a.effective_calls,
+       a.appointments,
+       e.deals,
+       o.overdue,
+       (SELECT max(u.as_of) FROM leadflow.refresh_run AS u WHERE u.list_id = l.list_id AND u.finished IS NOT NULL) AS last_refresh,
+       CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
+           CASE WHEN t.due_at > t.done_through THEN t.due_at
+                ELSE leadflow.next_run(l.cadence, greatest(now(), t.done_through), z.zone)
+           END
+       END AS next_refresh
+  FROM leadflow.list AS l
+ CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
+ CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), z.zone) AS today,
+                            leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
+                            greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t
+ CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE m.state = 'not_started') AS not_started,
+                            count(*) FILTER (WHERE m.state = 'in_progress') AS in_progress,
+                            count(*) FILTER (WHERE m.state = 'done') AS done,
+                            count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done') AS overdue
+                       FROM leadflow.member AS m LEFT JOIN leadflow.lead AS d USING (lead_id)
+                      WHERE m.list_id = l.list_id AND m.left_at IS NULL
+                        AND (m.state = 'done' OR NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL)) AS o
+ CROSS JOIN LATERAL (SELECT count(*) AS done FROM leadflow.member AS m
+                      WHERE m.list_id = l.list_id AND m.left_at IS NOT NULL AND m.state = 'done') AS w
+ CROSS JOIN LATERAL (SELECT coalesce(sum(c.n), 0)::bigint AS activities,
+                            coalesce(sum(c.n) FILTER (WHERE k.effective), 0)::bigint AS effective_calls,
+                            coalesce(sum(c.n) FILTER (WHERE k.appointment), 0)::bigint AS appointments
+                       FROM (SELECT a.form_version, a.result, count(*) AS n FROM leadflow.activity AS a
+                              WHERE a.list_id = l.list_id GROUP BY a.form_version, a.result) AS c
+                       LEFT JOIN leadflow.activity_result AS k ON k.form_version = c.form_version AND k.result = c.result) AS a
+ CROSS JOIN LATERAL (SELECT count(*) AS deals FROM leadflow.deal AS e WHERE e.list_id = l.list_id) AS e;
 COMMENT ON VIEW leadflow.list_summary IS 'how far each list is worked, and what came of it (リストサマリー)';
 COMMENT ON COLUMN leadflow.list_summary.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.list_summary.status IS 'open or closed (ステータス)';
