@@ -23,8 +23,9 @@ CREATE FUNCTION pg_temp.due(at timestamptz) RETURNS TABLE (name text, due_at tim
 $$;
 -- run_due() without its commits: whose lists were refreshed
 CREATE FUNCTION pg_temp.tick(at timestamptz) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(l.name, ', ' ORDER BY d.n) FILTER (WHERE leadflow.run_list(d.list_id, d.due_at, tick.at))
-      FROM leadflow.due_lists(tick.at) WITH ORDINALITY AS d (list_id, due_at, n) JOIN leadflow.list AS l USING (list_id)
+    SELECT string_agg(d.name, ', ') FILTER (WHERE leadflow.run_list(d.list_id, d.due_at, tick.at))
+      FROM (SELECT due.list_id, due.due_at, (SELECT l.name FROM leadflow.list AS l WHERE l.list_id = due.list_id) AS name
+              FROM leadflow.due_lists(tick.at) AS due) AS d
 $$;
 SET TimeZone = 'Asia/Tokyo';
 SET DateStyle = 'ISO';
