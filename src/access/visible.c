@@ -10,14 +10,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "engine/version.h"
 #include "miscadmin.h"
 #include "spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(my_reps);
 PG_FUNCTION_INFO_V1(visible_lists);
@@ -67,15 +66,13 @@ static Question questions[] = {
 
 /*
  * Several tables of one statement ask the same. An answer is good for the same
- * user under the same snapshot, in the same subtransaction: what another one did
- * may have been undone.
+ * user, as long as the snapshot sees the same.
  */
 static struct
 {
 	MemoryContext context;		/* of the answers, gone with the transaction; or NULL */
 	Oid			user;
-	SubTransactionId subxact;
-	Snapshot	snapshot;		/* a copy of what decides what is visible */
+	SnapshotStamp seen;
 	bool		known[lengthof(questions)];
 	Datum		answers[lengthof(questions)];
 } kept;
@@ -86,52 +83,25 @@ forget(void *arg)
 	kept.context = NULL;
 }
 
-static bool
-same_xids(const TransactionId *a, const TransactionId *b, int64 n)
-{
-	return n <= 0 || memcmp(a, b, n * sizeof(TransactionId)) == 0;
-}
-
-static bool
-same_snapshot(Snapshot a, Snapshot b)
-{
-	return a->xmin == b->xmin && a->xmax == b->xmax && a->curcid == b->curcid &&
-		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->suboverflowed == b->suboverflowed &&
-		a->takenDuringRecovery == b->takenDuringRecovery &&
-		same_xids(a->xip, b->xip, a->xcnt) && same_xids(a->subxip, b->subxip, a->subxcnt);
-}
-
-static TransactionId *
-copy_xids(const TransactionId *xids, int64 n)
-{
-	return n <= 0 ? NULL : memcpy(palloc(n * sizeof(TransactionId)), xids, n * sizeof(TransactionId));
-}
-
 /* Forget answers that hold no longer. */
 static void
-keep_for(Snapshot snapshot)
+forget_old(void)
 {
+	SnapshotStamp stamp = StampSnapshot();
 	MemoryContextCallback *callback;
-	MemoryContext old;
 
-	if (kept.context != NULL && kept.user == GetUserId() &&
-		kept.subxact == GetCurrentSubTransactionId() && same_snapshot(kept.snapshot, snapshot))
+	if (kept.context != NULL && kept.user == GetUserId() && SameStamp(&kept.seen, &stamp))
 		return;
 	if (kept.context != NULL)
 		MemoryContextDelete(kept.context);
 	kept.context = AllocSetContextCreate(TopTransactionContext, "leadflow visible",
 										 ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(kept.context);
-	callback = palloc0(sizeof(MemoryContextCallback));
+	callback = MemoryContextAllocZero(kept.context, sizeof(MemoryContextCallback));
 	callback->func = forget;
 	MemoryContextRegisterResetCallback(kept.context, callback);
 	kept.user = GetUserId();
-	kept.subxact = GetCurrentSubTransactionId();
-	kept.snapshot = memcpy(palloc(sizeof(SnapshotData)), snapshot, sizeof(SnapshotData));
-	kept.snapshot->xip = copy_xids(snapshot->xip, snapshot->xcnt);
-	kept.snapshot->subxip = copy_xids(snapshot->subxip, snapshot->subxcnt);
+	kept.seen = stamp;
 	memset(kept.known, 0, sizeof(kept.known));
-	MemoryContextSwitchTo(old);
 }
 
 static Datum
@@ -144,7 +114,7 @@ ask(int question)
 	bool		isnull;
 	MemoryContext old;
 
-	keep_for(GetActiveSnapshot());
+	forget_old();
 	if (kept.known[question])
 		return kept.answers[question];
 

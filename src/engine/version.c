@@ -107,8 +107,9 @@ RowVersion(const char *table, const char *name)
 /*
  * Below the bounds of a snapshot, transactions end and none begins. So as many
  * that are in progress as before, below the same bounds, are the same ones, and
- * counting them does. That leaves what a transaction wrote itself, which depends
- * on its commands and savepoints: it knows of no stamp.
+ * counting them does. That leaves what a transaction wrote itself: what it sees of
+ * it depends on its commands, and what another subtransaction did may have been
+ * undone.
  */
 SnapshotStamp
 StampSnapshot(void)
@@ -116,20 +117,23 @@ StampSnapshot(void)
 	Snapshot	snapshot = GetActiveSnapshot();
 
 	return (SnapshotStamp) {
-		.known = !TransactionIdIsValid(GetTopTransactionIdIfAny()),
-		.in_recovery = snapshot->takenDuringRecovery,
-		.suboverflowed = snapshot->suboverflowed,
 		.xmin = snapshot->xmin,
 		.xmax = snapshot->xmax,
 		.xcnt = snapshot->xcnt,
-		.subxcnt = snapshot->subxcnt
+		.subxcnt = snapshot->subxcnt,
+		.suboverflowed = snapshot->suboverflowed,
+		.in_recovery = snapshot->takenDuringRecovery,
+		.xid = GetTopTransactionIdIfAny(),
+		.subxact = GetCurrentSubTransactionId(),
+		.curcid = snapshot->curcid
 	};
 }
 
 bool
 SameStamp(const SnapshotStamp *a, const SnapshotStamp *b)
 {
-	return a->known && b->known && a->in_recovery == b->in_recovery &&
-		a->suboverflowed == b->suboverflowed && a->xmin == b->xmin && a->xmax == b->xmax &&
-		a->xcnt == b->xcnt && a->subxcnt == b->subxcnt;
+	return a->xmin == b->xmin && a->xmax == b->xmax && a->xcnt == b->xcnt &&
+		a->subxcnt == b->subxcnt && a->suboverflowed == b->suboverflowed &&
+		a->in_recovery == b->in_recovery && a->xid == b->xid &&
+		(!TransactionIdIsValid(a->xid) || (a->subxact == b->subxact && a->curcid == b->curcid));
 }

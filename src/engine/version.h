@@ -25,13 +25,17 @@ extern uint64 RowVersion(const char *table, const char *name);
  */
 typedef struct SnapshotStamp
 {
-	bool		known;			/* nothing is, of a transaction that writes */
-	bool		in_recovery;
-	bool		suboverflowed;
 	TransactionId xmin;
 	TransactionId xmax;
 	uint32		xcnt;
 	int32		subxcnt;
+	bool		suboverflowed;
+	bool		in_recovery;
+
+	/* of a transaction that writes */
+	TransactionId xid;
+	SubTransactionId subxact;
+	CommandId	curcid;
 } SnapshotStamp;
 
 extern SnapshotStamp StampSnapshot(void);
