@@ -10,6 +10,10 @@ SELECT '{9, 5 - 8,2,1,6-7,2}'::leadset AS any_order,
 -- Ranges go on across containers, bitmaps and up to the last id.
 SELECT '{65530-65545,4294967290-4294967300,0,9223372036854775806,9223372036854775807}'::leadset;
 SELECT '{9223372036854775805-9223372036854775807}'::leadset;
+-- A long range, some thousand ids alone and a range again, all in one container.
+SELECT cardinality(s), contains(s, 90) AND contains(s, 4000) AND contains(s, 60090) AS yes, s::text::leadset = s AS same
+  FROM (SELECT ('{0-99,60000-60099}'::leadset::bigint[] || array_agg(i * 2))::leadset AS s
+          FROM generate_series(100, 2999) AS i) AS v;
 
 -- What is not a set.
 SELECT ''::leadset;

@@ -17,8 +17,8 @@
  */
 #define PENDING_MAX			65536
 
-/* A range within a bitmap that is shorter is added id by id. */
-#define SHORT_RANGE			16
+/* The low words of one container. */
+#define CONTAINER_IDS		65536
 
 /* The ids of a whole bitmap take this at least: 65536 containers of one run. */
 #define FULL_BITMAP_BYTES	(65536 * 14)
@@ -195,22 +195,31 @@ FlushBatch(Batch *batch)
 	batch->nids = 0;
 }
 
-/* Adds a range of low words to the bitmap. */
+/*
+ * Adds a range of low words to the bitmap: as a range where it fills containers,
+ * id by id in the others. CRoaring up to 0.2.66, asked to add a range to a
+ * container of many runs, makes a bitset of few ids of it, whose serialisation
+ * says it were an array.
+ */
 static void
 AddToBitmap(Batch *batch, uint32 first, uint32 last)
 {
-	if (last - first >= SHORT_RANGE)
-	{
-		FlushBatch(batch);
-		roaring_bitmap_add_range_closed(batch->entry->bitmap, first, last);
-		return;
-	}
+	uint64		end = (uint64) last + 1;
 
-	for (uint32 i = 0; i <= last - first; i++)
+	for (uint64 id = first; id < end;)
 	{
+		uint64		whole = (end - id) / CONTAINER_IDS * CONTAINER_IDS;
+
+		if (id % CONTAINER_IDS == 0 && whole > 0)
+		{
+			FlushBatch(batch);
+			roaring_bitmap_add_range_closed(batch->entry->bitmap, id, id + whole - 1);
+			id += whole;
+			continue;
+		}
 		if (batch->nids == lengthof(batch->ids))
 			FlushBatch(batch);
-		batch->ids[batch->nids++] = first + i;
+		batch->ids[batch->nids++] = id++;
 	}
 }
 
