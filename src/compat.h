@@ -44,4 +44,12 @@
 	pg_namespace_aclcheck(object_id, role_id, mode)
 #endif
 
+/* 18 lets rows that were there before break a NOT NULL constraint */
+#if PG_VERSION_NUM < 180000
+#define NotNullHolds(columns, i)	(TupleDescAttr(columns, i)->attnotnull)
+#else
+#define NotNullHolds(columns, i) \
+	(TupleDescCompactAttr(columns, i)->attnullability == ATTNULLABLE_VALID)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */

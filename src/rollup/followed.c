@@ -24,6 +24,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "rollup/followed.h"
+#include "source/source.h"
 #include "spi.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -251,7 +252,7 @@ hash_columns(Relation relation)
 
 		appendStringInfo(&text, "%s %u %d %u %d " UINT64_FORMAT ";",
 						 column->attisdropped ? "" : NameStr(column->attname), column->atttypid,
-						 column->atttypmod, column->attcollation, column->attnotnull,
+						 column->atttypmod, column->attcollation, ColumnHasNoNulls(relation, i),
 						 labelled_by(column->attisdropped ? InvalidOid : getBaseType(column->atttypid)));
 	}
 	return hash_text(&text);
