@@ -52,4 +52,12 @@
 	(TupleDescCompactAttr(columns, i)->attnullability == ATTNULLABLE_VALID)
 #endif
 
+/* 18 brought generated columns that are computed when read; no trigger sees them */
+#if PG_VERSION_NUM < 180000
+#define HasVirtualColumns(columns)	false
+#else
+#define HasVirtualColumns(columns) \
+	((columns)->constr != NULL && (columns)->constr->has_generated_virtual)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */

@@ -99,6 +99,8 @@ WhyNotKept(Relation relation, bool followed)
 		return relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? "it is temporary" : NULL;
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
 		return "it is not a table, and its source has no settles_after";
+	if (HasVirtualColumns(RelationGetDescr(relation)))
+		return "it has virtual generated columns";
 	/* who writes to what it is part of would have to be followed as well */
 	if (relation->rd_rel->relispartition || has_superclass(RelationGetRelid(relation)))
 		return "it is part of another table";
