@@ -109,6 +109,16 @@ extern void LeadsetIterate(LeadsetIterator *it, const Leadset *set);
 extern bool LeadsetNext(LeadsetIterator *it, int64 *id);
 extern bool LeadsetNextRange(LeadsetIterator *it, int64 *first, int64 *last);
 
+/*
+ * Or the containers one by one: each is in the iterator, and base is 65536 times
+ * its high 48 bits. Its ids, as many as its cardinality, ascend from there.
+ */
+#define LEADSET_CONTAINER_IDS	65536
+
+extern void LeadsetIterateContainers(LeadsetIterator *it, const Leadset *set);
+extern bool LeadsetNextContainer(LeadsetIterator *it, int64 *base);
+extern void LeadsetContainerIds(const LeadsetContainer *container, uint16 *ids);
+
 /* ---- building ------------------------------------------------------------ */
 
 typedef struct ExpandedLeadset ExpandedLeadset;

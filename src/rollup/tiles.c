@@ -64,17 +64,10 @@ DropLeads(Content *content, ExpandedLeadset *leads)
 void
 AddContent(Content *content, const Content *other)
 {
-	ExpandedLeadset *leads;
-	Datum		numbers;
-
-	if (content->sums == NULL)
-	{
+	if (content->sums != NULL)
+		SumsAddAll(content->sums, other->sums);
+	else
 		LeadsetUnion(content->leads, other->leads);
-		return;
-	}
-	leads = SumsToKeep(other->sums, &numbers);
-	SumsAddKept(content->sums, LeadsetGetDatum(leads), numbers);
-	LeadsetDelete(leads);
 }
 
 void

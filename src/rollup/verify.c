@@ -22,26 +22,15 @@ PG_FUNCTION_INFO_V1(forget_rollups);
 static ExpandedLeadset *
 differing(Content *kept, Content *read)
 {
-	ExpandedLeadset *leads;
-	Sums	   *difference;
 	Datum		numbers;
-	LeadsetIterator it;
-	int64		lead;
 
 	if (kept->sums == NULL)
 	{
 		LeadsetSymmetricDifference(kept->leads, read->leads);
 		return kept->leads;
 	}
-	/* what is kept, and from that take what was read */
-	difference = SumsCreate(CurrentMemoryContext);
-	leads = SumsToKeep(kept->sums, &numbers);
-	SumsAddKept(difference, LeadsetGetDatum(leads), numbers);
-	leads = SumsToKeep(read->sums, &numbers);
-	LeadsetIterate(&it, DatumGetLeadset(LeadsetGetDatum(leads)));
-	while (LeadsetNext(&it, &lead))
-		SumsAdd(difference, lead, -SumsOf(read->sums, lead));
-	return SumsToKeep(difference, &numbers);
+	SumsSubtractAll(kept->sums, read->sums);
+	return SumsToKeep(kept->sums, &numbers);
 }
 
 /* The leads of the source that have marks: of these what is kept may be out of date. */
