@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "utils/expandeddatum.h"
 
 #define LEADSET_VERSION		1
@@ -118,6 +119,9 @@ extern bool LeadsetNextRange(LeadsetIterator *it, int64 *first, int64 *last);
 extern void LeadsetIterateContainers(LeadsetIterator *it, const Leadset *set);
 extern bool LeadsetNextContainer(LeadsetIterator *it, int64 *base);
 extern void LeadsetContainerIds(const LeadsetContainer *container, uint16 *ids);
+
+/* The union of a list of sets: for many at once, where altering one in turn costs more. */
+extern Leadset *LeadsetUnionAll(const List *sets);
 
 /* ---- building ------------------------------------------------------------ */
 

@@ -162,7 +162,7 @@ ContainerContains(const LeadsetContainer *container, uint16 low)
  * The first bit at or after pos that is set, or that is clear; 65536 if there
  * is none.
  */
-static uint32
+uint32
 FindBit(const char *words, uint32 pos, bool set)
 {
 	uint64		mask = ~UINT64CONST(0) << (pos % 64);

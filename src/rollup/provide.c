@@ -60,7 +60,7 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	AddTextArg(&args, shape->condition);
 	AddTextArg(&args, fingerprint);
 	AddTextArg(&args, shape->settles_after);
-	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest"
+	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest, s.part_before"
 					" FROM leadflow.rollup_source AS s"
 					" JOIN leadflow.rollup_atom AS a ON a.source_id = s.source_id"
 					" WHERE s.relation = $1 AND s.lead_column = $2"
@@ -77,6 +77,8 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	source->folded_through = isnull ? NO_DAY : DatumGetDateADT(value);
 	value = SpiDatum(1, 5, &isnull);
 	atom->newest = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	value = SpiDatum(1, 6, &isnull);
+	source->part_before = isnull ? NO_PART : DatumGetInt64(value);
 	return true;
 }
 
@@ -106,29 +108,48 @@ doubtful_leads(int64 source_id)
 
 /* ---- leads by day ------------------------------------------------------------------------- */
 
-void
-CoveredDays(const Range *range, Oid type, pg_tz *zone, DateADT sealed_through, DateADT folded_through,
-			DateADT *first, DateADT *last)
+int64
+KeptBefore(const RollupSource *source, const RollupAtom *atom)
 {
-	*first = FIRST_DAY;
-	*last = sealed_through;
+	DateADT		next = atom->sealed_through + 1;
+	int64		before = DayFirst(next, source->time_type, source->zone);
+
+	/* of an atom that is further behind there is no part */
+	if (source->part_before != NO_PART && source->part_before > before &&
+		source->part_before < DayFirst(next + 1, source->time_type, source->zone))
+		return source->part_before;
+	return before;
+}
+
+Covered
+CoveredDays(const Range *range, const RollupSource *source, const RollupAtom *atom)
+{
+	Oid			type = source->time_type;
+	pg_tz	   *zone = source->zone;
+	DateADT		folded_through = source->folded_through;
+	int64		kept_before = KeptBefore(source, atom);
+	Covered		covered = {.first = FIRST_DAY, .last = DayOf(kept_before - 1, type, zone)};
+
 	if (range->first > LowestTime(type))
 	{
-		*first = DayOf(range->first, type, zone);
-		if (DayFirst(*first, type, zone) < range->first)
-			(*first)++;
+		covered.first = DayOf(range->first, type, zone);
+		if (DayFirst(covered.first, type, zone) < range->first)
+			covered.first++;
 		/* days that are folded into one can only be had all together */
-		*first = Max(*first, folded_through == NO_DAY ? FIRST_DAY : folded_through + 1);
+		covered.first = Max(covered.first, folded_through == NO_DAY ? FIRST_DAY : folded_through + 1);
 	}
-	if (range->last < DayFirst(sealed_through + 1, type, zone) - 1)
+	covered.before = kept_before;
+	if (range->last < kept_before - 1)
 	{
 		DateADT		day = Max(range->last, LowestTime(type)) == LowestTime(type) ? FIRST_DAY :
 			DayOf(range->last, type, zone);
 
-		*last = DayFirst(day + 1, type, zone) - 1 == range->last ? day : day - 1;
-		if (folded_through != NO_DAY && *last < folded_through)
-			*last = FIRST_DAY - 1;
+		covered.last = DayFirst(day + 1, type, zone) - 1 == range->last ? day : day - 1;
+		if (folded_through != NO_DAY && covered.last < folded_through)
+			covered.last = FIRST_DAY - 1;
+		covered.before = DayFirst(covered.last + 1, type, zone);
 	}
+	return covered;
 }
 
 /* What is being put together: leads, or sums. */
@@ -139,7 +160,8 @@ typedef struct Gathered
 	const Clock *clock;
 	const RollupSource *source;
 	const RollupAtom *kept;
-	ExpandedLeadset *leads;
+	List	   *days;			/* of Leadset: as kept, to be united */
+	ExpandedLeadset *leads;		/* others */
 	Sums	   *sums;			/* NULL for leads */
 } Gathered;
 
@@ -161,17 +183,11 @@ add_kept(Gathered *all, DateADT first, DateADT last)
 	table = SPI_tuptable;
 	for (uint64 row = 1; row <= rows; row++)
 	{
-		ExpandedLeadset *day;
-
 		CHECK_FOR_INTERRUPTS();
 		if (all->sums != NULL)
-		{
 			SumsAddKept(all->sums, SpiDatum(row, 1, &isnull), SpiDatum(row, 2, &isnull));
-			continue;
-		}
-		day = DatumGetWritableLeadset(SpiDatum(row, 1, &isnull), CurrentMemoryContext);
-		LeadsetUnion(all->leads, day);
-		LeadsetDelete(day);
+		else
+			all->days = lappend(all->days, PG_DETOAST_DATUM_COPY(SpiDatum(row, 1, &isnull)));
 	}
 	SPI_freetuptable(table);
 }
@@ -258,7 +274,6 @@ static bool
 gather(Gathered *all, const Ranges *times)
 {
 	Oid			type = all->shape->time_type;
-	pg_tz	   *zone = all->clock->zone;
 
 	if (times->null)
 		add_undated(all, DATEVAL_NOEND, "is null");
@@ -266,43 +281,55 @@ gather(Gathered *all, const Ranges *times)
 	{
 		const Range *range = &times->range[i];
 		int64		lowest = Max(range->first, LowestTime(type));
-		DateADT		first;
-		DateADT		last;
+		Covered		covered;
 
 		if (IsBeginning(range->first, type))
 			add_undated(all, DATEVAL_NOBEGIN, "= '-infinity'");
 		if (range->last < LowestTime(type))
 			continue;
-		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
-					&first, &last);
-		if (first > last)
+		covered = CoveredDays(range, all->source, all->kept);
+		if (covered.first > covered.last)
 		{
 			if (!add_live(all, lowest, range->last))
 				return false;
 			continue;
 		}
-		add_kept(all, first, last);
-		if ((first > FIRST_DAY && !add_live(all, lowest, DayFirst(first, type, zone) - 1)) ||
-			!add_live(all, DayFirst(last + 1, type, zone), range->last))
+		add_kept(all, covered.first, covered.last);
+		if ((covered.first > FIRST_DAY &&
+			 !add_live(all, lowest, DayFirst(covered.first, type, all->source->zone) - 1)) ||
+			!add_live(all, covered.before, range->last))
 			return false;
 	}
 	return true;
 }
 
+/* The leads with a record in these times; NULL when too much of that is not kept. */
 static ExpandedLeadset *
-provide_days(Gathered *all)
+gather_leads(Gathered *all, const Ranges *times)
 {
 	ExpandedLeadset *leads;
 
-	all->leads = leads = LeadsetCreate(CurrentMemoryContext);
-	if (!gather(all, all->shape->times))
-		return NULL;
-	if (all->shape->without == NULL)
-		return leads;
+	all->days = NIL;
 	all->leads = LeadsetCreate(CurrentMemoryContext);
-	if (!gather(all, all->shape->without))
+	if (!gather(all, times))
 		return NULL;
-	LeadsetSubtract(leads, all->leads);
+	leads = DatumGetWritableLeadset(PointerGetDatum(LeadsetUnionAll(all->days)), CurrentMemoryContext);
+	LeadsetUnion(leads, all->leads);
+	return leads;
+}
+
+static ExpandedLeadset *
+provide_days(Gathered *all)
+{
+	ExpandedLeadset *leads = gather_leads(all, all->shape->times);
+	ExpandedLeadset *others;
+
+	if (leads == NULL || all->shape->without == NULL)
+		return leads;
+	others = gather_leads(all, all->shape->without);
+	if (others == NULL)
+		return NULL;
+	LeadsetSubtract(leads, others);
 	return leads;
 }
 
@@ -321,9 +348,9 @@ provide_sums(Gathered *all)
 static ExpandedLeadset *
 provide_whole(Gathered *all)
 {
-	all->leads = LeadsetCreate(CurrentMemoryContext);
 	add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOEND);
-	return all->leads;
+	return all->days == NIL ? LeadsetCreate(CurrentMemoryContext) :
+		DatumGetWritableLeadset(PointerGetDatum(linitial(all->days)), CurrentMemoryContext);
 }
 
 /* ---- all kinds ------------------------------------------------------------------------------ */
@@ -343,7 +370,7 @@ static ExpandedLeadset *
 provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint,
 			  ExpandedLeadset **doubtful)
 {
-	RollupSource source = {0};
+	RollupSource source = {.time_type = shape->time_type, .zone = clock->zone};
 	RollupAtom	kept = {0};
 	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
 

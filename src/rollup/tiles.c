@@ -117,6 +117,20 @@ PutKept(const RollupAtom *atom, Tile tile, Content *content)
 
 /* ---- reading records ------------------------------------------------------------------------- */
 
+/* When the records of a tile begin. */
+static int64
+tile_first(const RollupSource *source, Tile tile)
+{
+	return Max(DayFirst(tile.first, source->time_type, source->zone), source->part_from);
+}
+
+/* When they end: of a day that is kept in part, where that does. */
+static int64
+tile_end(const RollupSource *source, Tile tile)
+{
+	return Min(DayFirst(tile.last + 1, source->time_type, source->zone), source->part_before);
+}
+
 /* Where tiles begin and end: the odd buckets between these are the tiles. */
 static Datum
 tile_bounds(const RollupSource *source, const Tile *tiles, int ntiles)
@@ -128,10 +142,8 @@ tile_bounds(const RollupSource *source, const Tile *tiles, int ntiles)
 
 	for (int i = 0; i < ntiles; i++)
 	{
-		bounds[i * 2] = TimeDatum(DayFirst(tiles[i].first, source->time_type, source->zone),
-								  source->time_type);
-		bounds[i * 2 + 1] = TimeDatum(DayFirst(tiles[i].last + 1, source->time_type, source->zone),
-									  source->time_type);
+		bounds[i * 2] = TimeDatum(tile_first(source, tiles[i]), source->time_type);
+		bounds[i * 2 + 1] = TimeDatum(tile_end(source, tiles[i]), source->time_type);
 	}
 	get_typlenbyvalalign(source->time_type, &length, &byval, &align);
 	return PointerGetDatum(construct_array(bounds, ntiles * 2, source->time_type, length, byval, align));
@@ -155,11 +167,8 @@ tile_records(const RollupSource *source, const Tile *tiles, int ntiles, Datum am
 	else
 	{
 		AddArg(args, get_array_type(source->time_type), tile_bounds(source, tiles, ntiles));
-		AddArg(args, source->time_type,
-			   TimeDatum(DayFirst(tiles[0].first, source->time_type, source->zone), source->time_type));
-		AddArg(args, source->time_type,
-			   TimeDatum(DayFirst(tiles[ntiles - 1].last + 1, source->time_type, source->zone),
-						 source->time_type));
+		AddArg(args, source->time_type, TimeDatum(tile_first(source, tiles[0]), source->time_type));
+		AddArg(args, source->time_type, TimeDatum(tile_end(source, tiles[ntiles - 1]), source->time_type));
 		appendStringInfo(&sql, " and r.%s >= $4 and r.%s < $5", time, time);
 	}
 	if (DatumGetPointer(among) != NULL)
@@ -452,6 +461,9 @@ written_tiles(const RollupSource *source, ExpandedLeadset *days)
 		local_days(source, mark, &first, &last);
 		for (DateADT day = first; day <= last; day++)
 		{
+			/* nothing is kept from there on */
+			if (DayFirst(day, source->time_type, source->zone) >= source->settled_before)
+				break;
 			if (latest != NULL && day <= latest->last)
 				continue;
 			latest = palloc(sizeof(Tile));
@@ -493,7 +505,8 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 
 			CHECK_FOR_INTERRUPTS();
 			/* of days that are not kept yet there is nothing to mend */
-			if (DATE_NOT_FINITE(array[i].first) || array[i].last <= atom->sealed_through)
+			if (DATE_NOT_FINITE(array[i].first) ||
+				DayFirst(array[i].last, source->time_type, source->zone) < KeptBefore(source, atom))
 			{
 				if (few)
 				{
