@@ -385,14 +385,17 @@ AddTimeArg(SpiArgs *args, TimestampTz value)
 	AddArg(args, TIMESTAMPTZOID, TimestampTzGetDatum(value));
 }
 
+/* SPI leaves us in its own memory; we go on in that of the caller. */
 static uint64
 spi_execute(const char *sql, SpiArgs *args, bool read_only)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int			result = SPI_execute_with_args(sql, args ? args->n : 0,
 											   args ? args->types : NULL,
 											   args ? args->values : NULL,
 											   args ? args->nulls : NULL, read_only, 0);
 
+	MemoryContextSwitchTo(caller);
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
 	return SPI_processed;
@@ -415,6 +418,7 @@ uint64
 SpiReadKept(const char *sql, SpiArgs *args)
 {
 	static List *kept = NIL;
+	MemoryContext caller = CurrentMemoryContext;
 	KeptPlan   *found = NULL;
 	int			result;
 	ListCell   *lc;
@@ -442,6 +446,7 @@ SpiReadKept(const char *sql, SpiArgs *args)
 	}
 	result = SPI_execute_plan(found->plan, args ? args->values : NULL, args ? args->nulls : NULL,
 							  true, 0);
+	MemoryContextSwitchTo(caller);
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
 	return SPI_processed;

@@ -164,9 +164,8 @@ StartEvaluation(TimestampTz as_of, const char *zone)
 
 /* Where the leads are not in the universe by themselves, it is one more operand. */
 Part *
-AddSegment(Evaluation *evaluation, const char *text)
+AddBound(Evaluation *evaluation, const BoundNode *node)
 {
-	BoundNode  *node = BindSegment(&evaluation->binding, text);
 	Part	   *root = build_part(evaluation, node);
 
 	if (!is_live(root))
@@ -187,6 +186,12 @@ AddSegment(Evaluation *evaluation, const char *text)
 	evaluation->roots = lappend(evaluation->roots, root);
 	evaluation->waiting++;
 	return root;
+}
+
+Part *
+AddSegment(Evaluation *evaluation, const char *text)
+{
+	return AddBound(evaluation, BindSegment(&evaluation->binding, text));
 }
 
 /* ---- costs ------------------------------------------------------------------------ */
