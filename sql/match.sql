@@ -22,8 +22,10 @@ DECLARE
     said boolean;
 BEGIN
     said := leadflow.matches(lead_id, input::leadflow.segment, as_of, zone);
-    IF CASE WHEN said IS NOT NULL THEN said <> leadflow.contains(leadflow.evaluate(input::leadflow.segment, as_of, zone), lead_id) END THEN
-        RETURN 'evaluate says ' || NOT said;
+    IF said IS NOT NULL THEN
+        IF said <> leadflow.contains(leadflow.evaluate(input::leadflow.segment, as_of, zone), lead_id) THEN
+            RETURN 'evaluate says ' || NOT said;
+        END IF;
     END IF;
     RETURN coalesce(said::text, 'null');
 EXCEPTION WHEN OTHERS THEN

@@ -518,12 +518,22 @@ static ExpandedLeadset *
 evaluate_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 {
 	ExpandedLeadset *leads;
+	ExpandedLeadset *others;
 
 	if (atom->leads == NULL && among != NULL && (leads = probe_atom(evaluation, atom, among)) != NULL)
 		return leads;
-	leads = CopyLeads(evaluation, AtomLeads(evaluation, atom));
-	if (among != NULL)
-		LeadsetIntersect(leads, among);
+	others = AtomLeads(evaluation, atom);
+	if (among == NULL)
+		return CopyLeads(evaluation, others);
+	/* the smaller one is copied */
+	if (ExpandedLeadsetCardinality(others) < ExpandedLeadsetCardinality(among))
+	{
+		leads = CopyLeads(evaluation, others);
+		others = among;
+	}
+	else
+		leads = CopyLeads(evaluation, among);
+	LeadsetIntersect(leads, others);
 	return leads;
 }
 

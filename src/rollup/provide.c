@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 
 /* Days that are not kept are looked up, unless they are more than these. */
 #define MAX_LIVE_DAYS	62
@@ -187,9 +188,11 @@ add_kept(Gathered *all, DateADT first, DateADT last)
 		if (all->sums != NULL)
 			SumsAddKept(all->sums, SpiDatum(row, 1, &isnull), SpiDatum(row, 2, &isnull));
 		else
-			all->days = lappend(all->days, PG_DETOAST_DATUM_COPY(SpiDatum(row, 1, &isnull)));
+			all->days = lappend(all->days, DatumGetLeadset(SpiDatum(row, 1, &isnull)));
 	}
-	SPI_freetuptable(table);
+	/* small sets are read where they lie */
+	if (all->sums != NULL)
+		SPI_freetuptable(table);
 }
 
 static void
@@ -197,7 +200,7 @@ add_live_leads(Gathered *all, const char *records, SpiArgs *args)
 {
 	bool		isnull;
 
-	SpiRead(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
+	SpiReadPlanned(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
 	LeadsetUnion(all->leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -206,9 +209,9 @@ static void
 add_live_sums(Gathered *all, const char *records, SpiArgs *args)
 {
 	const char *value = all->shape->value;
-	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
-										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value),
-										records, all->shape->lead_column), args);
+	const char *sum = value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value);
+	uint64		rows = SpiReadPlanned(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id, sum,
+											   records, all->shape->lead_column), args);
 
 	for (uint64 row = 1; row <= rows; row++)
 		SumsAdd(all->sums, SpiBigint(row, 1), SpiBigint(row, 2));
@@ -281,13 +284,18 @@ gather(Gathered *all, const Ranges *times)
 	{
 		const Range *range = &times->range[i];
 		int64		lowest = Max(range->first, LowestTime(type));
-		Covered		covered;
+		bool		begins = IsBeginning(range->first, type);
+		Covered		covered = {.first = FIRST_DAY, .last = FIRST_DAY - 1};
 
-		if (IsBeginning(range->first, type))
+		if (range->last >= LowestTime(type))
+			covered = CoveredDays(range, all->source, all->kept);
+		/* what is before all days is read with these, if it is kept */
+		if (begins && all->shape->settles_after == NULL && covered.first <= covered.last)
+			covered.first = DATEVAL_NOBEGIN;
+		else if (begins)
 			add_undated(all, DATEVAL_NOBEGIN, "= '-infinity'");
 		if (range->last < LowestTime(type))
 			continue;
-		covered = CoveredDays(range, all->source, all->kept);
 		if (covered.first > covered.last)
 		{
 			if (!add_live(all, lowest, range->last))
@@ -405,30 +413,19 @@ provide_atom(const Atom *atom, const RollupShape *shape, const Clock *clock, con
 	return leads;
 }
 
-/*
- * Who does not own what is kept might learn from it of records that are none of
- * his business; he reads the records. So does whoever is in the middle of
- * writing: a trigger before ours sees records that are not marked yet.
- */
-ExpandedLeadset *
-ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+/* The same, of the relation as it is before and after. */
+static ExpandedLeadset *
+provide_from(const Atom *atom, const RollupShape *shape, const Clock *clock)
 {
-	RollupShape shape;
-	Relation	relation;
-	bool		followed;
+	Relation	relation = relation_open(shape->relation, AccessShareLock);
+	bool		followed = shape->settles_after == NULL;
 	char	   *fingerprint = NULL;
 	ExpandedLeadset *leads = NULL;
-	ExpandedLeadset *result;
 
-	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
-		!OwnsRollups() || !ShapeAtom(atom, clock, &shape))
-		return NULL;
-	followed = shape.settles_after == NULL;
-	relation = relation_open(shape.relation, AccessShareLock);
 	if (SeesAllRows(relation) && WhyNotKept(relation, followed) == NULL)
 		fingerprint = Fingerprint(relation, followed);
 	if (fingerprint != NULL)
-		leads = provide_atom(atom, &shape, clock, fingerprint);
+		leads = provide_atom(atom, shape, clock, fingerprint);
 	/* relations are put below others, and taken away, while these are read */
 	if (leads != NULL && followed && relation->rd_rel->relhassubclass)
 	{
@@ -440,9 +437,32 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 			leads = NULL;
 	}
 	relation_close(relation, NoLock);
-	if (leads == NULL)
+	return leads;
+}
+
+/*
+ * Who does not own what is kept might learn from it of records that are none of
+ * his business; he reads the records. So does whoever is in the middle of
+ * writing: a trigger before ours sees records that are not marked yet.
+ */
+ExpandedLeadset *
+ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+{
+	MemoryContext work;
+	MemoryContext caller;
+	RollupShape shape;
+	ExpandedLeadset *leads = NULL;
+
+	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
+		!OwnsRollups())
 		return NULL;
-	result = LeadsetCreate(context);
-	LeadsetUnion(result, leads);
-	return result;
+	work = AllocSetContextCreate(context, "rollup", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(work);
+	if (ShapeAtom(atom, clock, &shape))
+		leads = provide_from(atom, &shape, clock);
+	if (leads != NULL)
+		(void) TransferExpandedObject(LeadsetGetDatum(leads), context);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(work);
+	return leads;
 }

@@ -83,6 +83,9 @@ COMMENT ON COLUMN leadflow.rollup.sums IS 'of sums, those of the leads, in their
 -- numbers of a byte or two each hardly get smaller
 ALTER TABLE leadflow.rollup ALTER sums SET STORAGE EXTERNAL;
 
+-- what fits into a page stays in the row: many are read at a time
+ALTER TABLE leadflow.rollup SET (toast_tuple_target = 8160);
+
 CREATE TABLE IF NOT EXISTS leadflow.rollup_dirty (
     dirty_id bigserial PRIMARY KEY,
     source_id bigint NOT NULL,

@@ -479,6 +479,18 @@ written_tiles(const RollupSource *source, ExpandedLeadset *days)
 	return tiles;
 }
 
+/* Begin anew with an atom: of days that are one, but not all in it yet, nothing can be mended. */
+static void
+forget_atom(RollupAtom *atom)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, atom->atom_id);
+	SpiRun("DELETE FROM leadflow.rollup WHERE atom_id = $1", &args);
+	SpiRun("UPDATE leadflow.rollup_atom SET sealed_through = NULL, complete = false WHERE atom_id = $1", &args);
+	atom->sealed_through = NO_DAY;
+}
+
 /* Put what the records give in the place of what is kept, of the leads written to. */
 static void
 repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, const Marks *marks)
@@ -496,17 +508,18 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 	contents = ReadTiles(source, atoms, array, ntiles, few ? LeadsArray(marks->leads) : (Datum) 0);
 	foreach(lc, atoms)
 	{
-		const RollupAtom *atom = lfirst(lc);
+		RollupAtom *atom = lfirst(lc);
 
 		for (int i = 0; i < ntiles; i++)
 		{
+			int64		kept_before = KeptBefore(source, atom);
 			Content    *now = &contents[foreach_current_index(lc) * ntiles + i];
 			Content		kept = MakeContent(atom);
 
 			CHECK_FOR_INTERRUPTS();
 			/* of days that are not kept yet there is nothing to mend */
 			if (DATE_NOT_FINITE(array[i].first) ||
-				DayFirst(array[i].last, source->time_type, source->zone) < KeptBefore(source, atom))
+				DayFirst(array[i].last, source->time_type, source->zone) < kept_before)
 			{
 				if (few)
 				{
@@ -516,6 +529,8 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 				AddContent(&kept, now);
 				PutKept(atom, array[i], &kept);
 			}
+			else if (DayFirst(array[i].first, source->time_type, source->zone) < kept_before)
+				forget_atom(atom);
 			FreeContent(now);
 			FreeContent(&kept);
 		}

@@ -62,14 +62,14 @@ choose_tile(const RollupSource *source, const RollupAtom *atom, Tile *tile)
 	bool		isnull;
 	DateADT		day;
 
+	if (!atom->complete)
+		return false;
 	if (atom->kind == ROLLUP_WHOLE)
 	{
 		tile->first = DATEVAL_NOBEGIN;
 		tile->last = DATEVAL_NOEND;
-		return atom->complete;
+		return true;
 	}
-	if (atom->sealed_through == NO_DAY)
-		return false;
 	AddBigintArg(&args, atom->atom_id);
 	if (SpiRead("SELECT first_day, last_day FROM leadflow.rollup WHERE atom_id = $1"
 				" ORDER BY random() LIMIT 1", &args) == 1 && pg_prng_uint64_range(&pg_global_prng_state, 0, 3) != 0)
