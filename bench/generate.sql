@@ -1,7 +1,6 @@
 -- leads, visits over a year, and the rest in proportion: :leads and :visits say how many.
 
 SELECT setseed(0.42);
-SET synchronous_commit = off;
 
 INSERT INTO leadflow.rep (name) SELECT '営業' || i FROM generate_series(1, 50) AS i;
 INSERT INTO leadflow.campaign (name) SELECT 'キャンペーン' || i FROM generate_series(1, 20) AS i;

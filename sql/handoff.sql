@@ -35,6 +35,18 @@ INSERT INTO leadflow.member (lead_id, list_id, entered_at, state) SELECT 3, list
 
 SELECT * FROM leadflow.handoff_member WHERE list = '送客' AND lead_id = 1 \gx
 SELECT lead_id, state_label, visits, last_visit_at, applications, activities, open_deals, history FROM leadflow.handoff_member WHERE lead_id > 1;
+-- as a function, which knows lists that do not exist, and reads no more than the query names
+SELECT lead_id, memo, activities FROM leadflow.handoff('送客');
+SELECT count(*) FROM leadflow.handoff(leadflow.list_id('送客'));
+SELECT lead_id FROM leadflow.handoff('送り客');
+SELECT leadflow.list_id(4711);
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN ' || query;
+END
+$$;
+SELECT bool_or(line ~ 'lead_pkey|on lead') AS leads, bool_or(line ~ 'visit|application|activity') AS records
+  FROM pg_temp.plan($$SELECT lead_id, phone FROM leadflow.handoff('送客')$$) AS line;
 
 -- ---- files: by default, with the history, in an order of one's own, by name or label
 \pset format unaligned

@@ -25,11 +25,12 @@ SELECT p.oid::regprocedure
  ORDER BY 1;
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'leadflow'::regnamespace AND prosecdef;
 
--- functions in other languages have their search_path pinned; run_due, which commits, cannot
+-- functions in other languages have their search_path pinned, but for those that were parsed
+-- when they were defined; run_due, which commits, cannot
 SELECT p.oid::regprocedure
   FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
  WHERE p.pronamespace = 'leadflow'::regnamespace AND l.lanname IN ('sql', 'plpgsql')
-   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false);
+   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false) AND p.prosqlbody IS NULL;
 
 -- no view shows what its reader may not see
 SELECT relname FROM pg_class

@@ -114,13 +114,16 @@ CREATE TEMP TABLE back (s leadflow.segment);
 SELECT count(*) FROM kept JOIN back ON kept.s OPERATOR(leadflow.=) back.s;
 ROLLBACK;
 
+-- a sign in a name is one in quotes only
+SELECT 'visit("pages≧3" = 1)'::leadflow.segment, 'visit("a<>b" = 1)'::leadflow.segment;
+
 -- what was probably meant is said, to be pasted
 DO $$
 DECLARE
     input text;
     hint text;
 BEGIN
-    FOREACH input IN ARRAY ARRAY['visit(pages ≧ 3)', 'visit(pages ≦ 3)', 'visit(pages ≠ 3)', 'visit(pages => 3)', 'visit(pages ＝＜ 3)', 'visit(pages == 3)', 'lead(company = "it''s")', 'lead(company in (''x'', "y"))', 'lead(company like "a%")',
+    FOREACH input IN ARRAY ARRAY['visit(pages ≧ 3)', 'visit(閲覧ページ数≧3)', 'visit(pages≠3)', 'visit(pages ≦ 3)', 'visit(pages ≠ 3)', 'visit(pages => 3)', 'visit(pages ＝＜ 3)', 'visit(pages == 3)', 'lead(company = "it''s")', 'lead(company in (''x'', "y"))', 'lead(company like "a%")',
         'lead(company = 「あ い」)', 'lead(company = “a b”)', 'lead(company = ’a’)', 'lead(company = 東京)', 'lead(company <> abc)', 'visit && application', 'visit || application', 'visit ) 3', 'visit(pages = )', 'visit(pages', 'lead(company = "a', 'visit(pages 3)'] LOOP
         BEGIN
             PERFORM input::leadflow.segment;

@@ -211,6 +211,19 @@ static const struct
 	{"&", "and"}, {"|", "or"}
 };
 
+int
+LengthBeforeSign(const char *word, int length)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return length;
+	for (int i = pg_utf_mblen((const unsigned char *) word); i < length;
+		 i += pg_utf_mblen((const unsigned char *) word + i))
+		for (size_t j = 0; j < lengthof(signs); j++)
+			if (strncmp(word + i, signs[j].sign, strlen(signs[j].sign)) == 0)
+				return i;
+	return length;
+}
+
 /* Quotes, but for those of names, opening and closing. */
 static const char *const quotes[] = {"\"\"", "“”", "””", "„“", "‘’", "’’", "「」", "『』", "＂＂", "＇＇", "``"};
 
@@ -374,7 +387,8 @@ is_word(const char *name)
 		if (!((*c >= 'a' && *c <= 'z') || *c == '_' || IS_HIGHBIT_SET(*c) ||
 			  (*c >= '0' && *c <= '9' && c > name)))
 			return false;
-	return strcmp(FoldWidth(name), name) == 0;
+	return LengthBeforeSign(name, strlen(name)) == (int) strlen(name) &&
+		strcmp(FoldWidth(name), name) == 0;
 }
 
 void

@@ -65,6 +65,12 @@ typedef struct LexerKeyword
 /* The token of a word, or 0 when it is no keyword. */
 extern int	FindKeyword(const LexerKeyword *keywords, int n, const char *word);
 
+/*
+ * How much of a word comes before a sign such as ≧, which is a letter to the scanner;
+ * the sign is then in error as it is between spaces. Only UTF8 tells signs.
+ */
+extern int	LengthBeforeSign(const char *word, int length);
+
 /* Where the token read last ends. */
 extern int	LexerTokenEnd(yyscan_t scanner);
 

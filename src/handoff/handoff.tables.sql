@@ -117,6 +117,20 @@ COMMENT ON COLUMN leadflow.handoff_member.last_content IS 'content of the latest
 COMMENT ON COLUMN leadflow.handoff_member.open_deals IS 'number of open deals (進行中の商談)';
 COMMENT ON COLUMN leadflow.handoff_member.history IS 'visits, applications and activities, a line each, the oldest first (履歴)';
 
+-- These become part of the query, so that what it does not name is not read.
+CREATE OR REPLACE FUNCTION leadflow.handoff(list text) RETURNS SETOF leadflow.handoff_member
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT h.* FROM leadflow.handoff_member AS h WHERE h.list_id = (SELECT leadflow.list_id($1));
+END;
+COMMENT ON FUNCTION leadflow.handoff(text) IS 'the open members of a list that may be contacted, with what sales needs to know of them (送客)';
+CREATE OR REPLACE FUNCTION leadflow.handoff(list bigint) RETURNS SETOF leadflow.handoff_member
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT h.* FROM leadflow.handoff_member AS h WHERE h.list_id = (SELECT leadflow.list_id($1));
+END;
+COMMENT ON FUNCTION leadflow.handoff(bigint) IS 'the open members of a list that may be contacted, with what sales needs to know of them (送客)';
+
 CREATE OR REPLACE VIEW leadflow.application_history WITH (security_invoker = true) AS
 SELECT p.lead_id,
        p.application_id,

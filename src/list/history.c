@@ -1,14 +1,25 @@
 /*
  * history.c
- *		Who was on a list, at any time.
+ *		Which list a name means, and who was on it, at any time.
  */
 #include "postgres.h"
 
 #include "funcapi.h"
 #include "list/list.h"
 
+PG_FUNCTION_INFO_V1(list_id);
 PG_FUNCTION_INFO_V1(members);
 PG_FUNCTION_INFO_V1(member_diff);
+
+Datum
+list_id(PG_FUNCTION_ARGS)
+{
+	SpiFrame	frame = EnterSpi(false);
+	int64		list_id = FindList(fcinfo, 0)->list_id;
+
+	LeaveSpi(frame);
+	PG_RETURN_INT64(list_id);
+}
 
 static TimestampTz
 time_argument(FunctionCallInfo fcinfo, int argument)

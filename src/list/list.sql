@@ -206,6 +206,16 @@ CREATE FUNCTION leadflow.next_lead(list bigint, rep bigint,
 COMMENT ON FUNCTION leadflow.next_lead(bigint, bigint) IS
     'take the lead of a list that a rep is to call next, with what a caller needs to know; no row when there is none';
 
+CREATE FUNCTION leadflow.list_id(list text) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.list_id(text) IS
+    'the id of the list of a name';
+
+CREATE FUNCTION leadflow.list_id(list bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000;
+COMMENT ON FUNCTION leadflow.list_id(bigint) IS
+    'the id, if there is such a list';
+
 -- Who was on it when.
 
 CREATE FUNCTION leadflow.members(list text, at timestamptz DEFAULT now(),

@@ -120,7 +120,7 @@ CREATE INDEX IF NOT EXISTS member_list ON leadflow.member (list_id) WHERE left_a
 CREATE INDEX IF NOT EXISTS member_next ON leadflow.member (list_id, next_contact_on, due_on, entered_at, lead_id) WHERE left_at IS NULL AND state <> 'done';
 CREATE INDEX IF NOT EXISTS member_left ON leadflow.member (list_id, left_at) WHERE left_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS member_worked ON leadflow.member (list_id) WHERE state = 'done' AND left_at IS NOT NULL AND NOT settled;
-CREATE INDEX IF NOT EXISTS member_rep ON leadflow.member (rep_id) WHERE left_at IS NULL;
+CREATE INDEX IF NOT EXISTS member_rep ON leadflow.member (rep_id, list_id) WHERE left_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS leadflow.hold (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,

@@ -50,12 +50,11 @@ SELECT a.acted_on AS day,
        a.kind,
        a.result,
        a.source,
-       coalesce(k.effective, false) AS effective,
-       coalesce(k.appointment, false) AS appointment
+       leadflow.is_effective(a.form_version, a.result) AS effective,
+       leadflow.is_appointment(a.form_version, a.result) AS appointment
   FROM leadflow.activity AS a
   LEFT JOIN leadflow.list AS l USING (list_id)
-  LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id
-  LEFT JOIN leadflow.activity_result AS k ON k.form_version = a.form_version AND k.result = a.result;
+  LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id;
 COMMENT ON VIEW leadflow.activity_detail IS 'activities, each with what it counts as (活動明細)';
 COMMENT ON COLUMN leadflow.activity_detail.day IS 'day of the activity (日)';
 COMMENT ON COLUMN leadflow.activity_detail.list_id IS 'key of the list';
@@ -133,33 +132,30 @@ COMMENT ON COLUMN leadflow.activity_monthly.activities IS 'number of activities 
 COMMENT ON COLUMN leadflow.activity_monthly.effective IS 'of these the effective calls (有効コール数)';
 COMMENT ON COLUMN leadflow.activity_monthly.appointments IS 'of these the appointments (アポイント数)';
 
--- A rate is left to who reads: a sum of rates means nothing.
+-- An activity may have several deals, so that activities and deals are counted side by
+-- side. A rate is left to who reads: a sum of rates means nothing.
 CREATE OR REPLACE VIEW leadflow.conversion_by_source WITH (security_invoker = true) AS
 SELECT c.month,
        c.list,
        c.rep,
        c.source,
-       sum(c.activities)::bigint AS activities,
-       sum(c.effective)::bigint AS effective,
-       sum(c.appointments)::bigint AS appointments,
-       sum(c.deals)::bigint AS deals,
-       sum(c.won)::bigint AS won,
-       sum(c.won_amount) AS won_amount
+       count(*) FILTER (WHERE NOT c.deal) AS activities,
+       count(*) FILTER (WHERE c.effective) AS effective,
+       count(*) FILTER (WHERE c.appointment) AS appointments,
+       count(*) FILTER (WHERE c.deal) AS deals,
+       count(*) FILTER (WHERE c.won) AS won,
+       coalesce(sum(c.amount) FILTER (WHERE c.won), 0) AS won_amount
   FROM (SELECT date_trunc('month', a.day::timestamp)::date AS month, a.list, a.rep, a.source,
-               count(*) AS activities, count(*) FILTER (WHERE a.effective) AS effective, count(*) FILTER (WHERE a.appointment) AS appointments,
-               0 AS deals, 0 AS won, 0::numeric AS won_amount
+               a.effective, a.appointment, false AS deal, false AS won, NULL::numeric AS amount
           FROM leadflow.activity_detail AS a
-         GROUP BY 1, a.list_id, a.list, a.rep_id, a.rep, a.source
          UNION ALL
         SELECT date_trunc('month', a.acted_on::timestamp)::date, l.name, r.name, a.source,
-               0, 0, 0,
-               count(*), count(*) FILTER (WHERE s.kind = 'won'), coalesce(sum(e.amount) FILTER (WHERE s.kind = 'won'), 0)
+               false, false, true, s.kind = 'won', e.amount
           FROM leadflow.deal AS e
           JOIN leadflow.deal_stage AS s ON s.name = e.stage
           JOIN leadflow.activity AS a ON a.lead_id = e.lead_id AND a.activity_id = e.activity_id
           LEFT JOIN leadflow.list AS l ON l.list_id = a.list_id
-          LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id
-         GROUP BY 1, l.list_id, l.name, r.rep_id, r.name, a.source) AS c
+          LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id) AS c
  GROUP BY c.month, c.list, c.rep, c.source;
 COMMENT ON VIEW leadflow.conversion_by_source IS 'what became of activities, by what led to them (活動ソース別転換)';
 COMMENT ON COLUMN leadflow.conversion_by_source.month IS 'first day of the month of the activities (月)';

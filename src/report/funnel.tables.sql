@@ -19,7 +19,9 @@ SELECT c.list,
                count(*) FILTER (WHERE f.step >= 5) AS deal,
                count(*) FILTER (WHERE f.step >= 6) AS won
           FROM (SELECT l.name AS list, r.name AS rep, date_trunc('week', w.entered_on::timestamp)::date AS cohort_week,
-                       greatest(1, max(CASE WHEN k.appointment THEN 4 WHEN k.effective THEN 3 WHEN a.lead_id IS NOT NULL THEN 2 END),
+                       greatest(1, max(CASE WHEN leadflow.is_appointment(a.form_version, a.result) THEN 4
+                                             WHEN leadflow.is_effective(a.form_version, a.result) THEN 3
+                                             WHEN a.lead_id IS NOT NULL THEN 2 END),
                                 max(CASE WHEN s.kind = 'won' THEN 6 WHEN e.lead_id IS NOT NULL THEN 5 END)) AS step,
                        (array_agg(a.source ORDER BY a.acted_on, a.activity_id) FILTER (WHERE a.source IS NOT NULL))[1] AS source
                   FROM leadflow.member AS m
@@ -31,7 +33,6 @@ SELECT c.list,
                   LEFT JOIN leadflow.activity AS a
                     ON a.lead_id = m.lead_id AND (a.list_id = m.list_id OR a.list_id IS NULL)
                        AND coalesce(a.acted_on, leadflow.local_date(a.recorded_at, z.zone)) BETWEEN w.entered_on AND coalesce(w.left_on, 'infinity')
-                  LEFT JOIN leadflow.activity_result AS k ON k.form_version = a.form_version AND k.result = a.result
                   LEFT JOIN leadflow.deal AS e
                     ON e.lead_id = m.lead_id AND e.list_id = m.list_id AND leadflow.local_date(e.opened_at, z.zone) >= w.entered_on
                        AND NOT EXISTS (SELECT FROM leadflow.member AS n
@@ -53,18 +54,19 @@ COMMENT ON COLUMN leadflow.funnel.stage IS 'listed, worked, effective, appointme
 COMMENT ON COLUMN leadflow.funnel.leads IS 'leads that came at least that far (リード数)';
 
 CREATE OR REPLACE VIEW leadflow.deal_summary WITH (security_invoker = true) AS
-SELECT l.name AS list,
-       r.name AS rep,
+SELECT c.list,
+       c.rep,
        s.position,
-       s.name AS stage,
+       c.stage,
        s.kind,
-       count(*) AS deals,
-       coalesce(sum(e.amount), 0) AS amount
-  FROM leadflow.deal AS e
-  JOIN leadflow.deal_stage AS s ON s.name = e.stage
-  LEFT JOIN leadflow.list AS l USING (list_id)
-  LEFT JOIN leadflow.rep AS r ON r.rep_id = e.rep_id
- GROUP BY l.list_id, l.name, r.rep_id, r.name, s.name, s.position, s.kind;
+       c.deals,
+       c.amount
+  FROM (SELECT l.name AS list, r.name AS rep, e.stage, count(*) AS deals, coalesce(sum(e.amount), 0) AS amount
+          FROM leadflow.deal AS e
+          LEFT JOIN leadflow.list AS l USING (list_id)
+          LEFT JOIN leadflow.rep AS r ON r.rep_id = e.rep_id
+         GROUP BY l.list_id, l.name, r.rep_id, r.name, e.stage) AS c
+  JOIN leadflow.deal_stage AS s ON s.name = c.stage;
 COMMENT ON VIEW leadflow.deal_summary IS 'deals by list, rep and stage (商談サマリー)';
 COMMENT ON COLUMN leadflow.deal_summary.list IS 'list the deals came from; null for none (リスト名)';
 COMMENT ON COLUMN leadflow.deal_summary.rep IS 'rep in charge of the deals; null for nobody (担当者)';

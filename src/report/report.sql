@@ -1,0 +1,11 @@
+-- What results count as, for the views.
+
+CREATE FUNCTION leadflow.is_effective(form_version integer, result text) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.is_effective(integer, text) IS
+    'whether a result of an activity, entered under that version of the form, counts as an effective call';
+
+CREATE FUNCTION leadflow.is_appointment(form_version integer, result text) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION leadflow.is_appointment(integer, text) IS
+    'whether a result of an activity, entered under that version of the form, counts as an appointment';
