@@ -92,6 +92,8 @@ DELETE FROM public.rolled WHERE n = 2;
 CALL leadflow.build_rollups('2020-06-01');
 SELECT w.name, w.way, w.leads FROM public.ways() AS w WHERE w.name = 'rolled new';
 DELETE FROM leadflow.saved_segment WHERE name = 'rolled new';
+DELETE FROM public.rolled WHERE at < '2020-05-01';
+CALL leadflow.build_rollups('2020-06-01');
 
 -- a fault is found, reported, and mended
 UPDATE leadflow.rollup AS r SET leads = '{7}' FROM leadflow.rollup_atom AS a

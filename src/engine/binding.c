@@ -9,8 +9,9 @@
 #include "engine/standing.h"
 #include "utils/memutils.h"
 
-/* Segments kept in a session */
+/* Segments kept in a session, and what one may take */
 #define MAX_KEPT	64
+#define MAX_BYTES	((Size) 1024 * 1024)
 
 struct Binding
 {
@@ -99,7 +100,8 @@ HoldBinding(const char *text)
 	else
 	{
 		binding = make_binding(text, hash);
-		if (CanBeKept(&binding->standing))
+		if (CanBeKept(&binding->standing) &&
+			MemoryContextMemAllocated(binding->context, true) <= MAX_BYTES)
 		{
 			make_room();
 			MemoryContextSetParent(binding->context, CacheMemoryContext);

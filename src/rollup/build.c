@@ -319,9 +319,10 @@ extend_part(const RollupSource *source, const List *atoms)
 	{
 		Content    *content = &contents[foreach_current_index(lc)];
 
-		if (!is_new)
+		if (!is_new && !IsEmpty(content))
 			AddKept(content, lfirst(lc), day);
-		PutKept(lfirst(lc), tile, content);
+		if (is_new || !IsEmpty(content))
+			PutKept(lfirst(lc), tile, content);
 		FreeContent(content);
 	}
 	AddBigintArg(&args, source->source_id);

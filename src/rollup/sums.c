@@ -179,6 +179,12 @@ SumsAdd(Sums *sums, int64 lead, int64 number)
 	sums->singles[sums->nsingles++].number = number;
 }
 
+bool
+SumsAreThere(const Sums *sums)
+{
+	return sums->nsingles > 0 || sums->parts != NIL;
+}
+
 void
 SumsAddKept(Sums *sums, Datum leads, Datum numbers)
 {

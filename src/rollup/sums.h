@@ -15,6 +15,9 @@ extern void SumsFree(Sums *sums);
 
 extern void SumsAdd(Sums *sums, int64 lead, int64 number);
 
+/* Was anything added? */
+extern bool SumsAreThere(const Sums *sums);
+
 /* Add, or take away, all of the other's numbers. */
 extern void SumsAddAll(Sums *sums, Sums *other);
 extern void SumsSubtractAll(Sums *sums, Sums *other);

@@ -41,6 +41,13 @@ MakeContent(const RollupAtom *atom)
 	return content;
 }
 
+bool
+IsEmpty(const Content *content)
+{
+	return content->sums != NULL ? !SumsAreThere(content->sums) :
+		ExpandedLeadsetCardinality(content->leads) == 0;
+}
+
 void
 FreeContent(Content *content)
 {
@@ -462,7 +469,8 @@ written_tiles(const RollupSource *source, ExpandedLeadset *days)
 		for (DateADT day = first; day <= last; day++)
 		{
 			/* nothing is kept from there on */
-			if (DayFirst(day, source->time_type, source->zone) >= source->settled_before)
+			if (DayFirst(day, source->time_type, source->zone) >=
+				Min(source->settled_before, source->part_before))
 				break;
 			if (latest != NULL && day <= latest->last)
 				continue;
