@@ -288,7 +288,7 @@ end_walk(Walk *walk)
 		numbers[i] = number; \
 	}
 
-/* Kept as this machine has them: leadsets go without others as well. */
+/* They are kept as this machine has them; leadsets know no other kind of machine. */
 static void
 read_numbers(const char *bytes, int width, uint32 count, int64 *numbers)
 {
