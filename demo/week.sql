@@ -47,6 +47,7 @@ SELECT rep AS "担当者", result, sum(activities) FROM leadflow.activity_weekly
 \echo '== Day by day: leadflow.activity_daily with leadflow.calendar'
 SELECT c.day AS "日", coalesce(sum(a.activities), 0) AS "活動件数", coalesce(sum(a.effective), 0) AS "有効コール", coalesce(sum(a.appointments), 0) AS "アポイント"
   FROM leadflow.calendar AS c LEFT JOIN leadflow.activity_daily AS a ON a.day = c.day AND a.list IS NOT NULL
+       AND a.day BETWEEN :'week' AND :'week'::date + 4
  WHERE c.week = :'week' AND c.weekday <= 5 GROUP BY c.day ORDER BY c.day;
 
 \echo '== What became of it: leadflow.funnel'

@@ -44,6 +44,23 @@ SELECT pg_temp.each_version();
 ROLLBACK TO changes;
 SELECT pg_temp.each_version();
 
+-- what is called otherwise since is called as it was, and new records as it is now
+SAVEPOINT labels;
+INSERT INTO leadflow.lead (lead_id, company) VALUES (901, '甲'), (902, '乙');
+INSERT INTO leadflow.activity (lead_id, fields) VALUES (901, '{"acted_on": "2026-04-01", "kind": "電話", "result": "アーカイブ"}');
+SELECT s.version > f.version AS set
+  FROM (SELECT version, form FROM leadflow.form_version WHERE entity = 'activity' ORDER BY version DESC LIMIT 1) AS f,
+       leadflow.set_form('activity', replace(replace(f.form::text, $q$'アーカイブ' closes$q$, $q$'アーカイブ' "見送り" closes$q$), $q$'電話'$q$, $q$'電話' "架電"$q$)::leadflow.form) AS s;
+INSERT INTO leadflow.activity (lead_id, fields) VALUES (902, '{"acted_on": "2026-04-01", "kind": "電話", "result": "アーカイブ", "content": "不要"}');
+SELECT lead_id, what, detail FROM leadflow.lead_timeline WHERE kind = 'activity' AND lead_id > 900 ORDER BY lead_id;
+SELECT leadflow.create_list('呼称') > 0 AS made;
+SELECT leadflow.add_to_list('呼称', leadflow.leadset_agg(lead_id)) FROM leadflow.lead WHERE lead_id > 900;
+SELECT lead_id, last_kind, last_result, pages, history FROM leadflow.handoff('呼称') ORDER BY lead_id;
+SELECT lead_id, last_kind, last_result FROM leadflow.member_status WHERE list = '呼称' ORDER BY lead_id;
+SELECT result, label, count(*) FROM leadflow.activity_daily AS a JOIN leadflow.activity_choice AS c ON c.field = 'result' AND c.key = a.result GROUP BY result, label;
+SELECT leadflow.activity_label(1, 'kind', 'なし'), leadflow.activity_label(9, 'kind', '電話'), leadflow.activity_label(1, 'kind', NULL);
+ROLLBACK TO labels;
+
 -- workers know as well
 INSERT INTO leadflow.lead (company) SELECT '会社' || i FROM generate_series(1, 100) AS i;
 INSERT INTO leadflow.activity (lead_id, fields)

@@ -233,7 +233,7 @@ require_all_rows(void)
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("role \"%s\" may not see all leads and lists",
 							GetUserNameFromId(GetUserId(), false)),
-					 errdetail("Row-level security of table \"%s\" keeps some from it, and what is for all of them is not done by half.",
+					 errdetail("Row-level security of table \"%s\" keeps some from being read or changed by it, and what is for all of them is not done by half.",
 							   tables[i]),
 					 errhint("It is for the owner of the tables, or a role that was given access by leadflow.grant_access(..., 'marketing').")));
 	}

@@ -54,14 +54,15 @@ SELECT l.list_id,
                  WHERE e.lead_id = m.lead_id
                 UNION ALL
                 SELECT coalesce(e.acted_on, leadflow.local_date(e.recorded_at, z.zone)), e.recorded_at, e.activity_id,
-                       concat_ws(' ', to_char(coalesce(e.acted_on, leadflow.local_date(e.recorded_at, z.zone)), 'YYYY-MM-DD'), '活動', e.kind, e.result, e.content)
+                       concat_ws(' ', to_char(coalesce(e.acted_on, leadflow.local_date(e.recorded_at, z.zone)), 'YYYY-MM-DD'), '活動',
+                                 leadflow.activity_label(e.form_version, 'kind', e.kind), leadflow.activity_label(e.form_version, 'result', e.result), e.content)
                   FROM leadflow.activity AS e WHERE e.lead_id = m.lead_id) AS h (day, at, id, line)) AS history
   FROM leadflow.member AS m
   JOIN leadflow.list AS l USING (list_id)
   JOIN leadflow.lead AS d USING (lead_id)
   LEFT JOIN leadflow.rep AS r ON r.rep_id = m.rep_id
  CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
-  LEFT JOIN LATERAL (SELECT count(*) AS visits, sum(e.pages) AS pages, max(e.visited_at) AS last_visit_at,
+  LEFT JOIN LATERAL (SELECT count(*) AS visits, coalesce(sum(e.pages), 0) AS pages, max(e.visited_at) AS last_visit_at,
                             (array_agg(e.entry_url ORDER BY e.visited_at DESC, e.visit_id DESC))[1] AS last_entry_url
                        FROM leadflow.visit AS e WHERE e.lead_id = m.lead_id) AS v ON true
   LEFT JOIN LATERAL (SELECT count(*) AS applications, max(e.applied_at) AS last_applied_at,
@@ -69,8 +70,8 @@ SELECT l.list_id,
                        FROM leadflow.application AS e LEFT JOIN leadflow.campaign AS c USING (campaign_id)
                       WHERE e.lead_id = m.lead_id) AS p ON true
   LEFT JOIN LATERAL (SELECT count(*) AS activities, max(e.acted_on) AS last_acted_on,
-                            (array_agg(e.kind ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_kind,
-                            (array_agg(e.result ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_result,
+                            (array_agg(leadflow.activity_label(e.form_version, 'kind', e.kind) ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_kind,
+                            (array_agg(leadflow.activity_label(e.form_version, 'result', e.result) ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_result,
                             (array_agg(e.content ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC))[1] AS last_content
                        FROM leadflow.activity AS e WHERE e.lead_id = m.lead_id) AS a ON true
  WHERE m.left_at IS NULL AND NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL;

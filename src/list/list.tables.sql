@@ -230,7 +230,7 @@ SELECT a.lead_id,
   LEFT JOIN leadflow.rep AS t ON t.rep_id = a.to_rep_id;
 COMMENT ON VIEW leadflow.assignment_history IS 'who was given which lead, when and why, with names (割り振り履歴)';
 COMMENT ON COLUMN leadflow.assignment_history.lead_id IS 'lead (リード)';
-COMMENT ON COLUMN leadflow.assignment_history.assignment_id IS 'key of the decision, together with lead_id: later ones are higher';
+COMMENT ON COLUMN leadflow.assignment_history.assignment_id IS 'key of the decision, together with lead_id: later ones are higher (割り振りID)';
 COMMENT ON COLUMN leadflow.assignment_history.assigned_at IS 'when (割り振り日時)';
 COMMENT ON COLUMN leadflow.assignment_history.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.assignment_history.company IS 'company (会社名)';

@@ -129,10 +129,11 @@ next_lead(PG_FUNCTION_ARGS)
 
 	SpiRun("SELECT m.lead_id, m.member_id, l.name, d.company, d.department, d.job_title,"
 		   " concat_ws(' ', d.last_name, d.first_name), d.phone, d.email, l.talk_script, m.due_on,"
-		   " m.next_contact_on, m.memo, a.acted_on, a.kind, a.result, a.content"
+		   " m.next_contact_on, m.memo, a.acted_on, leadflow.activity_label(a.form_version, 'kind', a.kind),"
+		   " leadflow.activity_label(a.form_version, 'result', a.result), a.content"
 		   " FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)"
 		   " JOIN leadflow.lead AS d USING (lead_id)"
-		   " LEFT JOIN LATERAL (SELECT a.acted_on, a.kind, a.result, a.content"
+		   " LEFT JOIN LATERAL (SELECT a.acted_on, a.form_version, a.kind, a.result, a.content"
 		   "  FROM leadflow.activity AS a WHERE a.lead_id = m.lead_id"
 		   "  ORDER BY a.acted_on DESC NULLS LAST, a.activity_id DESC LIMIT 1) AS a ON true"
 		   " WHERE m.lead_id = $4 AND m.member_id = $5", &args);

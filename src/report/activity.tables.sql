@@ -39,6 +39,20 @@ COMMENT ON COLUMN leadflow.activity_result.label IS 'and as it is shown (表示�
 COMMENT ON COLUMN leadflow.activity_result.effective IS 'counts as an effective call (有効コール)';
 COMMENT ON COLUMN leadflow.activity_result.appointment IS 'counts as an appointment: it is effective and ends the stay on the list (アポイント)';
 
+-- One row for each key, so that facts keep their number when they are joined with it.
+CREATE OR REPLACE VIEW leadflow.activity_choice WITH (security_invoker = true) AS
+SELECT DISTINCT ON (k.field, k.key)
+       k.field, k.key, k.label, k."position", k.retired
+  FROM leadflow.form_version AS f, LATERAL leadflow.choices(f.form) AS k
+ WHERE f.entity = 'activity'
+ ORDER BY k.field, k.key, f.version DESC;
+COMMENT ON VIEW leadflow.activity_choice IS 'choices of activities, each as the newest form has it that has it (活動の選択肢)';
+COMMENT ON COLUMN leadflow.activity_choice.field IS 'field of the form: kind, result, source or another (項目)';
+COMMENT ON COLUMN leadflow.activity_choice.key IS 'as it is kept (値)';
+COMMENT ON COLUMN leadflow.activity_choice.label IS 'and as it is shown (表示名)';
+COMMENT ON COLUMN leadflow.activity_choice."position" IS 'place among the choices of the field, from 1 on (並び順)';
+COMMENT ON COLUMN leadflow.activity_choice.retired IS 'can no longer be entered (廃止)';
+
 CREATE OR REPLACE VIEW leadflow.activity_detail WITH (security_invoker = true) AS
 SELECT a.acted_on AS day,
        l.list_id,
@@ -57,12 +71,12 @@ SELECT a.acted_on AS day,
   LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id;
 COMMENT ON VIEW leadflow.activity_detail IS 'activities, each with what it counts as (活動明細)';
 COMMENT ON COLUMN leadflow.activity_detail.day IS 'day of the activity (日)';
-COMMENT ON COLUMN leadflow.activity_detail.list_id IS 'key of the list';
+COMMENT ON COLUMN leadflow.activity_detail.list_id IS 'key of the list (リストID)';
 COMMENT ON COLUMN leadflow.activity_detail.list IS 'list the lead was worked from; null for none (リスト名)';
-COMMENT ON COLUMN leadflow.activity_detail.rep_id IS 'key of the rep';
+COMMENT ON COLUMN leadflow.activity_detail.rep_id IS 'key of the rep (担当者ID)';
 COMMENT ON COLUMN leadflow.activity_detail.rep IS 'who did it; null where nobody is named (担当者)';
 COMMENT ON COLUMN leadflow.activity_detail.lead_id IS 'lead (リード)';
-COMMENT ON COLUMN leadflow.activity_detail.activity_id IS 'key of the activity, together with lead_id';
+COMMENT ON COLUMN leadflow.activity_detail.activity_id IS 'key of the activity, together with lead_id (活動ID)';
 COMMENT ON COLUMN leadflow.activity_detail.kind IS 'kind of activity (種別)';
 COMMENT ON COLUMN leadflow.activity_detail.result IS 'result (活動結果)';
 COMMENT ON COLUMN leadflow.activity_detail.source IS 'what led to the activity (活動ソース)';

@@ -60,47 +60,37 @@ COMMENT ON COLUMN leadflow.rep_progress.due_today IS 'open, not done and due tod
 COMMENT ON COLUMN leadflow.rep_progress.contact_today IS 'open, not done and to be contacted again today (本日再アプローチ)';
 COMMENT ON COLUMN leadflow.rep_progress.overdue IS 'open, not done and past their due day (期限超過)';
 
--- All lists, also those with nothing to count. Results are looked up when their activities
--- have been counted.
+-- All lists, also those with nothing to count.
 CREATE OR REPLACE VIEW leadflow.list_summary WITH (security_invoker = true) AS
-SELECT l.name AS list,
-       l.status,
-       o.not_started + o.in_progress + o.done + w.done AS members,
-       o.not_started,
-       o.in_progress,
-       o.done + w.done AS done,
-       a.activities,
-       a.effective_calls,
-       a.appointments,
-       e.deals,
-       o.overdue,
-       (SELECT max(u.as_of) FROM leadflow.refresh_run AS u WHERE u.list_id = l.list_id AND u.finished IS NOT NULL) AS last_refresh,
-       CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
-           CASE WHEN t.due_at > t.done_through THEN t.due_at
-                ELSE leadflow.next_run(l.cadence, greatest(now(), t.done_through), z.zone)
-           END
-       END AS next_refresh
-  FROM leadflow.list AS l
- CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
- CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), z.zone) AS today,
-                            leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
-                            greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t
- CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE m.state = 'not_started') AS not_started,
-                            count(*) FILTER (WHERE m.state = 'in_progress') AS in_progress,
-                            count(*) FILTER (WHERE m.state = 'done') AS done,
-                            count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done') AS overdue
-                       FROM leadflow.member AS m LEFT JOIN leadflow.lead AS d USING (lead_id)
-                      WHERE m.list_id = l.list_id AND m.left_at IS NULL
-                        AND (m.state = 'done' OR NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL)) AS o
- CROSS JOIN LATERAL (SELECT count(*) AS done FROM leadflow.member AS m
-                      WHERE m.list_id = l.list_id AND m.left_at IS NOT NULL AND m.state = 'done') AS w
- CROSS JOIN LATERAL (SELECT coalesce(sum(c.n), 0)::bigint AS activities,
-                            coalesce(sum(c.n) FILTER (WHERE k.effective), 0)::bigint AS effective_calls,
-                            coalesce(sum(c.n) FILTER (WHERE k.appointment), 0)::bigint AS appointments
-                       FROM (SELECT a.form_version, a.result, count(*) AS n FROM leadflow.activity AS a
-                              WHERE a.list_id = l.list_id GROUP BY a.form_version, a.result) AS c
-                       LEFT JOIN leadflow.activity_result AS k ON k.form_version = c.form_version AND k.result = c.result) AS a
- CROSS JOIN LATERAL (SELECT count(*) AS deals FROM leadflow.deal AS e WHERE e.list_id = l.list_id) AS e;
+SELECT p.list,
+       max(p.status) AS status,
+       sum(p.members)::bigint AS members,
+       sum(p.not_started)::bigint AS not_started,
+       sum(p.in_progress)::bigint AS in_progress,
+       sum(p.done)::bigint AS done,
+       sum(p.activities)::bigint AS activities,
+       sum(p.effective_calls)::bigint AS effective_calls,
+       sum(p.appointments)::bigint AS appointments,
+       sum(p.deals)::bigint AS deals,
+       sum(p.overdue)::bigint AS overdue,
+       max(p.last_refresh) AS last_refresh,
+       max(p.next_refresh) AS next_refresh
+  FROM (SELECT g.list, NULL::text AS status, g.members, g.not_started, g.in_progress, g.done, g.activities, g.effective_calls, g.appointments,
+               g.deals, g.overdue, NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
+          FROM leadflow.rep_progress AS g
+         UNION ALL
+        SELECT l.name, l.status, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+               (SELECT max(u.as_of) FROM leadflow.refresh_run AS u WHERE u.list_id = l.list_id AND u.finished IS NOT NULL),
+               CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
+                   CASE WHEN t.due_at > t.done_through THEN t.due_at
+                        ELSE leadflow.next_run(l.cadence, greatest(now(), t.done_through), z.zone)
+                   END
+               END
+          FROM leadflow.list AS l
+         CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
+         CROSS JOIN LATERAL (SELECT leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
+                                    greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t) AS p
+ GROUP BY p.list;
 COMMENT ON VIEW leadflow.list_summary IS 'how far each list is worked, and what came of it (リストサマリー)';
 COMMENT ON COLUMN leadflow.list_summary.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.list_summary.status IS 'open or closed (ステータス)';
@@ -134,8 +124,8 @@ SELECT l.name AS list,
        m.next_contact_on,
        coalesce(m.state <> 'done' AND m.due_on < t.today, false) AS overdue,
        a.acted_on AS last_acted_on,
-       a.kind AS last_kind,
-       a.result AS last_result,
+       leadflow.activity_label(a.form_version, 'kind', a.kind) AS last_kind,
+       leadflow.activity_label(a.form_version, 'result', a.result) AS last_result,
        (SELECT e.name FROM leadflow.rep AS e WHERE e.rep_id = a.rep_id) AS last_rep
   FROM leadflow.list AS l
  CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
@@ -143,14 +133,14 @@ SELECT l.name AS list,
   JOIN leadflow.member AS m USING (list_id)
   JOIN leadflow.lead AS d USING (lead_id)
   LEFT JOIN leadflow.rep AS r ON r.rep_id = m.rep_id
-  LEFT JOIN LATERAL (SELECT e.acted_on, e.kind, e.result, e.rep_id FROM leadflow.activity AS e
+  LEFT JOIN LATERAL (SELECT e.acted_on, e.form_version, e.kind, e.result, e.rep_id FROM leadflow.activity AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
  WHERE m.left_at IS NULL AND NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL;
 COMMENT ON VIEW leadflow.member_status IS 'leads that are on lists, how far they are and when they were last talked to (リード対応状況)';
 COMMENT ON COLUMN leadflow.member_status.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.member_status.rep IS 'rep in charge; null for nobody (担当者)';
 COMMENT ON COLUMN leadflow.member_status.lead_id IS 'lead (リード)';
-COMMENT ON COLUMN leadflow.member_status.member_id IS 'key of the stay on the list, together with lead_id';
+COMMENT ON COLUMN leadflow.member_status.member_id IS 'key of the stay on the list, together with lead_id (メンバーID)';
 COMMENT ON COLUMN leadflow.member_status.company IS 'company (会社名)';
 COMMENT ON COLUMN leadflow.member_status.name IS 'name (氏名)';
 COMMENT ON COLUMN leadflow.member_status.department IS 'department (部署)';
@@ -193,7 +183,7 @@ COMMENT ON VIEW leadflow.unfollowed IS 'leads on open lists that nobody has foll
 COMMENT ON COLUMN leadflow.unfollowed.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.unfollowed.rep IS 'rep in charge; null for nobody (担当者)';
 COMMENT ON COLUMN leadflow.unfollowed.lead_id IS 'lead (リード)';
-COMMENT ON COLUMN leadflow.unfollowed.member_id IS 'key of the stay on the list, together with lead_id';
+COMMENT ON COLUMN leadflow.unfollowed.member_id IS 'key of the stay on the list, together with lead_id (メンバーID)';
 COMMENT ON COLUMN leadflow.unfollowed.company IS 'company (会社名)';
 COMMENT ON COLUMN leadflow.unfollowed.name IS 'name (氏名)';
 COMMENT ON COLUMN leadflow.unfollowed.entered_on IS 'day on which the lead entered the list (追加日)';
@@ -259,7 +249,7 @@ SELECT leadflow.local_date(e.as_of, coalesce(l.zone, (SELECT s.value FROM leadfl
 COMMENT ON VIEW leadflow.refresh_history IS 'refreshes of lists and what they did (更新履歴)';
 COMMENT ON COLUMN leadflow.refresh_history.day IS 'day the list is as of since (更新日)';
 COMMENT ON COLUMN leadflow.refresh_history.list IS 'list (リスト名)';
-COMMENT ON COLUMN leadflow.refresh_history.run_id IS 'key of the refresh';
+COMMENT ON COLUMN leadflow.refresh_history.run_id IS 'key of the refresh (更新ID)';
 COMMENT ON COLUMN leadflow.refresh_history.cause IS 'cadence, or hand for who asked for it (契機)';
 COMMENT ON COLUMN leadflow.refresh_history.as_of IS 'instant the segment was evaluated at (基準日時)';
 COMMENT ON COLUMN leadflow.refresh_history.outcome IS 'done, failed or running (結果)';

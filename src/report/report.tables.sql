@@ -34,8 +34,8 @@ SELECT CASE WHEN m.next_contact_on > t.today THEN 4
        p.applied_at AS last_applied_at,
        (SELECT c.name FROM leadflow.campaign AS c WHERE c.campaign_id = p.campaign_id) AS last_campaign,
        a.acted_on AS last_acted_on,
-       a.kind AS last_kind,
-       a.result AS last_result,
+       leadflow.activity_label(a.form_version, 'kind', a.kind) AS last_kind,
+       leadflow.activity_label(a.form_version, 'result', a.result) AS last_result,
        a.content AS last_content,
        l.talk_script
   FROM leadflow.rep AS r
@@ -46,7 +46,7 @@ SELECT CASE WHEN m.next_contact_on > t.today THEN 4
  CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
   LEFT JOIN LATERAL (SELECT e.applied_at, e.campaign_id FROM leadflow.application AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.applied_at DESC, e.application_id DESC LIMIT 1) AS p ON true
-  LEFT JOIN LATERAL (SELECT e.acted_on, e.kind, e.result, e.content FROM leadflow.activity AS e
+  LEFT JOIN LATERAL (SELECT e.acted_on, e.form_version, e.kind, e.result, e.content FROM leadflow.activity AS e
                       WHERE e.lead_id = m.lead_id ORDER BY e.acted_on DESC NULLS LAST, e.activity_id DESC LIMIT 1) AS a ON true
  WHERE r.db_role = (SELECT current_user COLLATE "default") AND m.left_at IS NULL AND m.state <> 'done';
 COMMENT ON VIEW leadflow.my_members IS 'the open members of the rep one is connected as; to be read in the order of rank, due_on (自分の担当リード)';
@@ -87,7 +87,8 @@ SELECT p.lead_id, p.applied_at, 'application', c.name, NULL, NULL, concat_ws(', 
 SELECT a.lead_id,
        CASE WHEN a.acted_on = leadflow.local_date(a.recorded_at, z.zone) OR a.acted_on IS NULL THEN a.recorded_at
             ELSE leadflow.day_start(a.acted_on, z.zone) END,
-       'activity', a.kind, l.name, r.name, concat_ws(': ', a.result, a.content)
+       'activity', leadflow.activity_label(a.form_version, 'kind', a.kind), l.name, r.name,
+       concat_ws(': ', leadflow.activity_label(a.form_version, 'result', a.result), a.content)
   FROM leadflow.activity AS a
   LEFT JOIN leadflow.list AS l USING (list_id)
   LEFT JOIN leadflow.rep AS r ON r.rep_id = a.rep_id
@@ -148,7 +149,7 @@ SELECT m.lead_id,
   LEFT JOIN leadflow.rep AS r ON r.rep_id = m.rep_id;
 COMMENT ON VIEW leadflow.member_history IS 'all stays on lists, past and present, with names (リストの履歴)';
 COMMENT ON COLUMN leadflow.member_history.lead_id IS 'lead (リード)';
-COMMENT ON COLUMN leadflow.member_history.member_id IS 'key of the stay, together with lead_id';
+COMMENT ON COLUMN leadflow.member_history.member_id IS 'key of the stay, together with lead_id (メンバーID)';
 COMMENT ON COLUMN leadflow.member_history.list IS 'list (リスト名)';
 COMMENT ON COLUMN leadflow.member_history.company IS 'company (会社名)';
 COMMENT ON COLUMN leadflow.member_history.name IS 'name (氏名)';

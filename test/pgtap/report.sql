@@ -23,6 +23,8 @@ INSERT INTO contract VALUES
      'day date, list_id bigint, list text, rep_id bigint, rep text, lead_id bigint, activity_id bigint, kind text, result text, source text, effective boolean, appointment boolean'),
     ('activity_result',
      'form_version integer, result text, label text, effective boolean, appointment boolean'),
+    ('activity_choice',
+     'field text, key text, label text, position integer, retired boolean'),
     ('conversion_by_source',
      'month date, list text, rep text, source text, activities bigint, effective bigint, appointments bigint, deals bigint, won bigint, won_amount numeric'),
     ('funnel',
@@ -53,7 +55,7 @@ SELECT ok((SELECT 'security_invoker=true' = ANY (v.reloptions) FROM pg_class AS 
 SELECT matches(obj_description(('leadflow.' || c.view)::regclass), '\([^()]*[ぁ-んァ-ヶ一-龠][^()]*\)$', c.view || ' has a Japanese name') FROM contract AS c;
 SELECT is((SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute AS a
             WHERE a.attrelid = ('leadflow.' || c.view)::regclass AND a.attnum > 0
-              AND coalesce(col_description(a.attrelid, a.attnum), '') !~ CASE WHEN a.attname ~ '^(list|rep|run|activity|member)_id$' THEN '^key' ELSE '\([^()]*[ぁ-んァ-ヶ一-龠][^()]*\)$' END),
+              AND coalesce(col_description(a.attrelid, a.attnum), '') !~ '\([^()]*[ぁ-んァ-ヶ一-龠][^()]*\)$'),
           NULL, 'and so have the columns of ' || c.view) FROM contract AS c;
 
 -- ---- who reads them -----------------------------------------------------------------------

@@ -63,6 +63,9 @@ my @counts = ({ A => 'effective', B => 'appointment' }, { B => 'appointment', C 
 
 sub counts_as { my $a = shift; return $a->{form_version} > 1 && defined $a->{result} ? $counts[ $a->{form_version} % 2 ]{ $a->{result} } // '' : ''; }
 
+# Only the first form calls a result otherwise than its key.
+sub called { my $a = shift; return ($a->{result} // '') eq 'B' && $a->{form_version} > 1 && $a->{form_version} % 2 == 0 ? 'アポ' : $a->{result}; }
+
 sub fill
 {
 	my ($zone, $day) = @_;
@@ -264,7 +267,7 @@ sub recount
 		next unless $open;
 		my $a = $last{ $m->{lead_id} } // {};
 		push @{ $view{member_status} }, { %$m, company => $lead->{company}, overdue => $m->{state} ne 'done' && $due lt $on->{today},
-			last_acted_on => $a->{day}, last_kind => $a->{kind}, last_result => $a->{result}, last_rep => $a->{rep} };
+			last_acted_on => $a->{day}, last_kind => $a->{kind}, last_result => called($a), last_rep => $a->{rep} };
 		push @{ $view{unfollowed} }, { %$m, company => $lead->{company}, overdue => $due lt $on->{today}, days_waiting => number($on->{today}) - number($m->{entered_on}) }
 			if $m->{state} eq 'not_started';
 	}
