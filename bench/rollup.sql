@@ -2,9 +2,11 @@
 -- queries one would write by hand, over all visits; what following the writes costs;
 -- what more years of visits cost; and what is kept takes.
 
--- Visits come in the order of time; the generator's do not.
+-- Records come in the order of time; the generator's do not.
 CLUSTER leadflow.visit USING visit_visited_at;
-ANALYZE leadflow.visit;
+CLUSTER leadflow.application USING application_applied_at;
+CLUSTER leadflow.activity USING activity_acted_on;
+VACUUM ANALYZE leadflow.visit, leadflow.application, leadflow.activity;
 
 \set hand 'select l.lead_id from leadflow.lead l where l.created_at <= now() and l.email is not null and not l.competitor and l.nurturing and l.deleted_at is null and l.merged_into is null and exists (select from leadflow.visit v where v.lead_id = l.lead_id and v.pages >= 15 and v.visited_at >= (date_trunc(''day'', now() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= now()) and exists (select from leadflow.application a where a.lead_id = l.lead_id and a.applied_at <= now()) and not exists (select from leadflow.activity a where a.lead_id = l.lead_id and a.acted_on <= (now() at time zone ''Asia/Tokyo'')::date)'
 \set hand_sum 'select v.lead_id from leadflow.visit v join leadflow.lead l using (lead_id) where l.created_at <= now() and l.deleted_at is null and l.merged_into is null and v.visited_at >= (date_trunc(''day'', now() at time zone ''Asia/Tokyo'') - interval ''30 days'') at time zone ''Asia/Tokyo'' and v.visited_at <= now() group by v.lead_id having sum(v.pages) >= 15'

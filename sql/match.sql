@@ -14,13 +14,20 @@ INSERT INTO leadflow.lead (lead_id, email, rep_id, created_at, deleted_at, merge
 INSERT INTO leadflow.visit (lead_id, visit_id, visited_at, pages) VALUES
     (1, 901, '2026-06-01 10:00+09', 15), (1, 902, '2026-06-02 10:00+09', 3), (2, 903, '2026-06-03 10:00+09', 1), (3, 904, '2026-06-03 10:00+09', 20), (4294967297, 905, '2026-06-10 23:30+09', 15);
 
--- What is said of a lead; or what an error says, in one line.
+-- What is said of a lead, by evaluate as well; or what an error says, in one line.
 CREATE FUNCTION pg_temp.matched(lead_id bigint, input text, as_of timestamptz DEFAULT '2026-06-10 12:00+09', zone text DEFAULT 'Asia/Tokyo') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     detail text;
     hint text;
+    said boolean;
 BEGIN
-    RETURN coalesce(leadflow.matches(lead_id, input::leadflow.segment, as_of, zone)::text, 'null');
+    said := leadflow.matches(lead_id, input::leadflow.segment, as_of, zone);
+    IF said IS NOT NULL THEN
+        IF said <> leadflow.contains(leadflow.evaluate(input::leadflow.segment, as_of, zone), lead_id) THEN
+            RETURN 'evaluate says ' || NOT said;
+        END IF;
+    END IF;
+    RETURN coalesce(said::text, 'null');
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     RETURN concat_ws(' | ', SQLSTATE, SQLERRM, nullif(detail, ''), nullif(hint, ''));

@@ -78,6 +78,23 @@ SELECT * FROM public.ways();
 CALL leadflow.build_rollups('2020-06-01');
 SELECT * FROM public.ways();
 
+-- written to while a new condition takes in the days that are folded for others
+INSERT INTO public.rolled (lead_id, at, n) SELECT 9001 + i % 5, timestamptz '2019-05-01 03:00+09' + i * interval '3 days', i FROM generate_series(1, 100) AS i;
+CALL leadflow.build_rollups('2020-06-01');
+SELECT folded_through FROM leadflow.rollup_source WHERE relation = 'public.rolled'::regclass;
+SELECT leadflow.save_segment('rolled new', 'rolled(n = 2) and count(rolled where n = 2) >= 1');
+SELECT leadflow.plan_rollups('2020-06-01') > 0 AS planned;
+SELECT leadflow.settle_rollups();
+SELECT leadflow.build_rollup_batch();
+SELECT leadflow.build_rollup_batch();
+SELECT kind, complete, sealed_through FROM leadflow.rollup_progress WHERE relation = 'public.rolled'::regclass AND condition LIKE '%r.n = 2%';
+DELETE FROM public.rolled WHERE n = 2;
+CALL leadflow.build_rollups('2020-06-01');
+SELECT w.name, w.way, w.leads FROM public.ways() AS w WHERE w.name = 'rolled new';
+DELETE FROM leadflow.saved_segment WHERE name = 'rolled new';
+DELETE FROM public.rolled WHERE at < '2020-05-01';
+CALL leadflow.build_rollups('2020-06-01');
+
 -- a fault is found, reported, and mended
 UPDATE leadflow.rollup AS r SET leads = '{7}' FROM leadflow.rollup_atom AS a
  WHERE a.atom_id = r.atom_id AND a.condition = 'r.n > 90';

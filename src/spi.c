@@ -9,6 +9,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "rewrite/rowsecurity.h"
 #include "spi.h"
@@ -385,14 +387,17 @@ AddTimeArg(SpiArgs *args, TimestampTz value)
 	AddArg(args, TIMESTAMPTZOID, TimestampTzGetDatum(value));
 }
 
+/* SPI leaves us in its own memory; we go on in that of the caller. */
 static uint64
 spi_execute(const char *sql, SpiArgs *args, bool read_only)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int			result = SPI_execute_with_args(sql, args ? args->n : 0,
 											   args ? args->types : NULL,
 											   args ? args->values : NULL,
 											   args ? args->nulls : NULL, read_only, 0);
 
+	MemoryContextSwitchTo(caller);
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
 	return SPI_processed;
@@ -404,47 +409,130 @@ SpiRead(const char *sql, SpiArgs *args)
 	return spi_execute(sql, args, true);
 }
 
-/* A statement whose plan is kept until the session ends. */
+/* Plans kept in a session; there are fewer statements in the code. */
+#define MAX_KEPT_PLANS	200
+
+/* A statement whose plan is kept. */
 typedef struct KeptPlan
 {
-	const char *sql;
+	dlist_node	node;
+	uint32		hash;
+	char	   *sql;
+	int			nargs;
+	Oid			types[SPI_ARGS_MAX];
 	SPIPlanPtr	plan;
+	int			nusers;			/* executions under way */
 } KeptPlan;
+
+/* The most recently used first. */
+static dlist_head kept_plans = DLIST_STATIC_INIT(kept_plans);
+
+static KeptPlan *
+find_plan(const char *sql, const SpiArgs *args, uint32 hash)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &kept_plans)
+	{
+		KeptPlan   *kept = dlist_container(KeptPlan, node, iter.cur);
+
+		if (kept->hash == hash && kept->nargs == args->n &&
+			memcmp(kept->types, args->types, args->n * sizeof(Oid)) == 0 && strcmp(kept->sql, sql) == 0)
+			return kept;
+	}
+	return NULL;
+}
+
+/* Of too many plans the least recently used goes. */
+static void
+make_room(void)
+{
+	dlist_mutable_iter iter;
+	int			place = 0;
+
+	dlist_foreach_modify(iter, &kept_plans)
+	{
+		KeptPlan   *kept = dlist_container(KeptPlan, node, iter.cur);
+
+		if (++place < MAX_KEPT_PLANS || kept->nusers > 0)
+			continue;
+		dlist_delete(&kept->node);
+		SPI_freeplan(kept->plan);
+		pfree(kept->sql);
+		pfree(kept);
+	}
+}
+
+static KeptPlan *
+keep_plan(const char *sql, SpiArgs *args, uint32 hash, int options)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, args->n, args->types, options);
+	KeptPlan   *kept;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
+	make_room();
+	kept = MemoryContextAllocZero(TopMemoryContext, sizeof(KeptPlan));
+	kept->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	kept->hash = hash;
+	kept->nargs = args->n;
+	memcpy(kept->types, args->types, args->n * sizeof(Oid));
+	SPI_keepplan(plan);
+	kept->plan = plan;
+	dlist_push_head(&kept_plans, &kept->node);
+	return kept;
+}
+
+/* It may call for others meanwhile. */
+static int
+run_kept(KeptPlan *kept, SpiArgs *args)
+{
+	int			result;
+
+	kept->nusers++;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(kept->plan, args->values, args->nulls, true, 0);
+	}
+	PG_FINALLY();
+	{
+		kept->nusers--;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static uint64
+read_kept(const char *sql, SpiArgs *args, int options)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	uint32		hash = hash_bytes((const unsigned char *) sql, strlen(sql));
+	KeptPlan   *kept = find_plan(sql, args, hash);
+	int			result;
+
+	if (kept == NULL)
+		kept = keep_plan(sql, args, hash, options);
+	else
+		dlist_move_head(&kept_plans, &kept->node);
+	result = run_kept(kept, args);
+	MemoryContextSwitchTo(caller);
+	if (result < 0)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
+	return SPI_processed;
+}
 
 uint64
 SpiReadKept(const char *sql, SpiArgs *args)
 {
-	static List *kept = NIL;
-	KeptPlan   *found = NULL;
-	int			result;
-	ListCell   *lc;
+	SpiArgs		none = {0};
 
-	foreach(lc, kept)
-	{
-		found = lfirst(lc);
-		if (found->sql == sql)
-			break;
-		found = NULL;
-	}
-	if (found == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(sql, args ? args->n : 0, args ? args->types : NULL);
-		MemoryContext old;
+	return read_kept(sql, args ? args : &none, 0);
+}
 
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		found = palloc(sizeof(KeptPlan));
-		found->sql = sql;
-		found->plan = plan;
-		kept = lappend(kept, found);
-		MemoryContextSwitchTo(old);
-	}
-	result = SPI_execute_plan(found->plan, args ? args->values : NULL, args ? args->nulls : NULL,
-							  true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), sql);
-	return SPI_processed;
+uint64
+SpiReadPlanned(const char *sql, SpiArgs *args)
+{
+	return read_kept(sql, args, CURSOR_OPT_GENERIC_PLAN);
 }
 
 uint64

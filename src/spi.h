@@ -97,10 +97,11 @@ extern uint64 SpiRun(const char *sql, SpiArgs *args);
 extern uint64 SpiReadAsOwner(const char *sql, SpiArgs *args);
 
 /*
- * As SpiRead(), for a few statements that are run again and again: their plans
- * are kept. Each is known by its address, and so is a literal.
+ * As SpiRead(), for statements that are run again and again: their plans are kept
+ * for the session. The second makes one plan for all values.
  */
 extern uint64 SpiReadKept(const char *sql, SpiArgs *args);
+extern uint64 SpiReadPlanned(const char *sql, SpiArgs *args);
 
 /*
  * Make a snapshot active, for SpiRead(), that sees what this transaction has

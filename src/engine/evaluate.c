@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "engine/binding.h"
 #include "engine/engine.h"
 #include "engine/evaluation.h"
 #include "engine/probe.h"
@@ -43,13 +44,23 @@ EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "evaluation", ALLOCSET_DEFAULT_SIZES);
-	Evaluation *evaluation;
-	ExpandedLeadset *leads;
+	Binding    *binding;
+	ExpandedLeadset *volatile leads;
 	Datum		result;
 
 	MemoryContextSwitchTo(context);
-	evaluation = StartEvaluation(as_of, zone);
-	leads = EvaluatePart(evaluation, AddSegment(evaluation, text));
+	binding = HoldBinding(text);
+	PG_TRY();
+	{
+		Evaluation *evaluation = StartEvaluation(as_of, zone);
+
+		leads = EvaluatePart(evaluation, AddBound(evaluation, BoundTree(binding)));
+	}
+	PG_FINALLY();
+	{
+		ReleaseBinding(binding);
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	result = PointerGetDatum(DatumGetLeadset(LeadsetGetDatum(leads)));
 	MemoryContextDelete(context);

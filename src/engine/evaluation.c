@@ -164,9 +164,8 @@ StartEvaluation(TimestampTz as_of, const char *zone)
 
 /* Where the leads are not in the universe by themselves, it is one more operand. */
 Part *
-AddSegment(Evaluation *evaluation, const char *text)
+AddBound(Evaluation *evaluation, const BoundNode *node)
 {
-	BoundNode  *node = BindSegment(&evaluation->binding, text);
 	Part	   *root = build_part(evaluation, node);
 
 	if (!is_live(root))
@@ -187,6 +186,12 @@ AddSegment(Evaluation *evaluation, const char *text)
 	evaluation->roots = lappend(evaluation->roots, root);
 	evaluation->waiting++;
 	return root;
+}
+
+Part *
+AddSegment(Evaluation *evaluation, const char *text)
+{
+	return AddBound(evaluation, BindSegment(&evaluation->binding, text));
 }
 
 /* ---- costs ------------------------------------------------------------------------ */
@@ -513,12 +518,22 @@ static ExpandedLeadset *
 evaluate_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 {
 	ExpandedLeadset *leads;
+	ExpandedLeadset *others;
 
 	if (atom->leads == NULL && among != NULL && (leads = probe_atom(evaluation, atom, among)) != NULL)
 		return leads;
-	leads = CopyLeads(evaluation, AtomLeads(evaluation, atom));
-	if (among != NULL)
-		LeadsetIntersect(leads, among);
+	others = AtomLeads(evaluation, atom);
+	if (among == NULL)
+		return CopyLeads(evaluation, others);
+	/* the smaller one is copied */
+	if (ExpandedLeadsetCardinality(others) < ExpandedLeadsetCardinality(among))
+	{
+		leads = CopyLeads(evaluation, others);
+		others = among;
+	}
+	else
+		leads = CopyLeads(evaluation, among);
+	LeadsetIntersect(leads, others);
 	return leads;
 }
 

@@ -58,8 +58,9 @@ typedef struct Evaluation
 /* Needs a connection to SPI, as all below; everything is read under the active snapshot. */
 extern Evaluation *StartEvaluation(TimestampTz as_of, const char *zone);
 
-/* Bind a segment, to be evaluated with the others. */
+/* Bind a segment, to be evaluated with the others; or take one that is bound, to be evaluated alone. */
 extern Part *AddSegment(Evaluation *evaluation, const char *text);
+extern Part *AddBound(Evaluation *evaluation, const BoundNode *node);
 
 /* The leads of a segment that was added: a set of the caller's own. */
 extern ExpandedLeadset *EvaluatePart(Evaluation *evaluation, Part *root);

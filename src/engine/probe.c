@@ -13,20 +13,17 @@
 #include "engine/engine.h"
 #include "engine/probe.h"
 #include "engine/sql.h"
-#include "engine/version.h"
+#include "engine/standing.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "spi.h"
-#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -51,14 +48,6 @@
  */
 #define NEEDLE_COST	200
 
-/* A row that a kept plan stands on: a saved segment, or that of a named set. */
-typedef struct KeptName
-{
-	const char *table;
-	char	   *name;
-	uint64		version;
-} KeptName;
-
 typedef struct KeptProbe
 {
 	dlist_node	node;
@@ -68,18 +57,7 @@ typedef struct KeptProbe
 	uint32		hash;
 	Segment    *segment;
 	int			ntexts;			/* that a shape leaves open: parameters from $4 on */
-	Oid			role;
-	bool		row_security;
-
-	/* what it stands on */
-	bool		valid;			/* until an invalidation */
-	uint64		sources;		/* TableVersion() of them */
-	uint64		settings;
-	uint64		forms;
-	List	   *names;			/* of KeptName */
-	SnapshotStamp seen;			/* by which all of these were last current */
-	List	   *relations;		/* Oids */
-	bool		asks_again;		/* of a named set it is not known what it stands on */
+	Standing	standing;
 
 	SPIPlanPtr	plan;			/* over $1, $2 and the lead $3 */
 	char	   *leads_sql;		/* all its leads, where one plan is good for that; else NULL */
@@ -94,55 +72,17 @@ typedef struct KeptProbe
 /* The most recently used first. */
 static dlist_head kept_probes = DLIST_STATIC_INIT(kept_probes);
 
-/* Definitions that row-level security could hide from some. */
-static const char *const definition_tables[] = {"source", "saved_segment", "setting"};
-
 static Oid
 leadflow_table(const char *name)
 {
 	return get_relname_relid(name, get_namespace_oid("leadflow", false));
 }
 
-/* ---- invalidation -------------------------------------------------------------- */
-
-static void
-forget_relation(Datum argument, Oid relation)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &kept_probes)
-	{
-		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
-
-		if (!OidIsValid(relation) || list_member_oid(kept->relations, relation))
-			kept->valid = false;
-	}
-}
-
-static void
-forget_all(Datum argument, int cache, uint32 hash)
-{
-	forget_relation(argument, InvalidOid);
-}
-
-static void
-listen_once(void)
-{
-	static bool listening = false;
-
-	if (listening)
-		return;
-	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
-	listening = true;
-}
-
 static void
 free_kept(KeptProbe *kept)
 {
 	dlist_delete(&kept->node);
+	EndStanding(&kept->standing);
 	SPI_freeplan(kept->plan);
 	if (kept->leads_plan != NULL)
 		SPI_freeplan(kept->leads_plan);
@@ -160,67 +100,12 @@ make_room(void)
 	{
 		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
 
-		if ((!kept->valid || ++place >= MAX_KEPT) && kept->nusers == 0)
+		if ((!kept->standing.valid || ++place >= MAX_KEPT) && kept->nusers == 0)
 			free_kept(kept);
 	}
 }
 
 /* ---- making one ----------------------------------------------------------------- */
-
-/* Note a row that the plan stands on; false if it was noted before. */
-static bool
-keep_name(KeptProbe *kept, const char *table, const char *name)
-{
-	MemoryContext old;
-	KeptName   *keep;
-	ListCell   *lc;
-
-	foreach(lc, kept->names)
-	{
-		keep = lfirst(lc);
-		if (strcmp(keep->table, table) == 0 && strcmp(keep->name, name) == 0)
-			return false;
-	}
-
-	old = MemoryContextSwitchTo(kept->context);
-	keep = palloc(sizeof(KeptName));
-	keep->table = table;
-	keep->name = pstrdup(name);
-	keep->version = RowVersion(table, name);
-	kept->names = lappend(kept->names, keep);
-	kept->relations = list_append_unique_oid(kept->relations, leadflow_table(table));
-	MemoryContextSwitchTo(old);
-	return true;
-}
-
-/* Note the rows that the named terms of a segment stand on. */
-static void
-keep_names(KeptProbe *kept, const SegmentNode *node)
-{
-	ListCell   *lc;
-
-	check_stack_depth();
-
-	foreach(lc, node->args)
-		keep_names(kept, lfirst(lc));
-	if (node->kind == SEGMENT_NAMED)
-	{
-		bool		is_saved = strcmp(node->source, "segment") == 0;
-		const NamedSetDetails *details = is_saved ? NULL : FindNamedSetDetails(node->source);
-		const char *table = is_saved ? "saved_segment" : details ? details->table : NULL;
-		SpiArgs		args = {0};
-
-		if (table == NULL)
-			kept->asks_again = true;
-		else if (!keep_name(kept, table, node->name))
-			return;
-		if (!is_saved)
-			return;
-		AddTextArg(&args, node->name);
-		if (SpiRead("SELECT segment FROM leadflow.saved_segment WHERE name = $1", &args) == 1)
-			keep_names(kept, SegmentParse(SpiText(1, 1)));
-	}
-}
 
 /* How many records the relations of a plan have, as far as is known. */
 static double
@@ -239,22 +124,6 @@ count_records(List *relations)
 		ReleaseSysCache(tuple);
 	}
 	return records;
-}
-
-/* Does row-level security come between the caller and the definitions? */
-static bool
-definitions_are_filtered(const KeptProbe *kept)
-{
-	ListCell   *lc;
-
-	for (size_t i = 0; i < lengthof(definition_tables); i++)
-		if (check_enable_rls(leadflow_table(definition_tables[i]), InvalidOid, true) == RLS_ENABLED)
-			return true;
-	foreach(lc, kept->names)
-		if (check_enable_rls(leadflow_table(((KeptName *) lfirst(lc))->table), InvalidOid,
-							 true) == RLS_ENABLED)
-			return true;
-	return false;
 }
 
 static Oid	parameter_types[MAX_PARAMETERS] = {
@@ -369,20 +238,10 @@ make_probe(const Segment *segment, const Segment *shape)
 	CachedPlanSource *source;
 
 	kept->context = context;
-	kept->valid = true;
 	kept->hash = segment_hash(key);
 	kept->segment = palloc(VARSIZE_ANY(key));
 	memcpy(kept->segment, key, VARSIZE_ANY(key));
-	kept->role = GetUserId();
-	kept->row_security = row_security;
-	kept->sources = TableVersion("source");
-	kept->settings = TableVersion("setting");
-	kept->forms = TableVersion("form_version");
-	for (size_t i = 0; i < lengthof(definition_tables); i++)
-		kept->relations = list_append_unique_oid(kept->relations,
-												 leadflow_table(definition_tables[i]));
-	/* forms are read as their owner: no policy hides one */
-	kept->relations = list_append_unique_oid(kept->relations, leadflow_table("form_version"));
+	StartStanding(&kept->standing, context);
 
 	/* in the connection's own memory: what binding takes is not needed later */
 	MemoryContextSwitchTo(caller);
@@ -399,46 +258,14 @@ make_probe(const Segment *segment, const Segment *shape)
 	if (kept->plan == NULL)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(SPI_result), sql);
 
-	MemoryContextSwitchTo(context);
 	source = linitial(SPI_plan_get_plan_sources(kept->plan));
 	kept->worth = Max(MIN_WORTH, count_records(source->relationOids) / RECORDS_PER_PROBE);
-	kept->relations = list_concat_unique_oid(kept->relations, source->relationOids);
-	MemoryContextSwitchTo(caller);
-	keep_names(kept, SegmentParse(SegmentText(segment)));
+	StandOnRelations(&kept->standing, source->relationOids);
+	StandOnSegment(&kept->standing, SegmentText(segment));
 	return kept;
 }
 
 /* ---- keeping them ---------------------------------------------------------------- */
-
-/*
- * Does a kept plan still mean what it meant, to the active snapshot? Its relations
- * are locked as running it will: one that somebody is about to change is waited
- * for here, where the segment can still be bound anew.
- */
-static bool
-is_current(KeptProbe *kept)
-{
-	SnapshotStamp stamp = StampSnapshot();
-	ListCell   *lc;
-
-	foreach(lc, kept->relations)
-		LockRelationOid(lfirst_oid(lc), AccessShareLock);
-	if (kept->valid && SameStamp(&stamp, &kept->seen))
-		return true;
-	if (!kept->valid || TableVersion("source") != kept->sources ||
-		TableVersion("setting") != kept->settings || TableVersion("form_version") != kept->forms)
-		return false;
-	foreach(lc, kept->names)
-	{
-		const KeptName *name = lfirst(lc);
-
-		if (RowVersion(name->table, name->name) != name->version)
-			return false;
-	}
-	kept->seen = stamp;
-	/* opening the tables may have brought invalidations, too */
-	return kept->valid;
-}
 
 static KeptProbe *
 find_kept(const Segment *segment, uint32 hash)
@@ -449,8 +276,7 @@ find_kept(const Segment *segment, uint32 hash)
 	{
 		KeptProbe  *kept = dlist_container(KeptProbe, node, iter.cur);
 
-		if (kept->valid && kept->hash == hash && kept->role == GetUserId() &&
-			kept->row_security == row_security &&
+		if (kept->hash == hash && IsCallers(&kept->standing) &&
 			VARSIZE_ANY_EXHDR(kept->segment) == VARSIZE_ANY_EXHDR(segment) &&
 			memcmp(VARDATA_ANY(kept->segment), VARDATA_ANY(segment),
 				   VARSIZE_ANY_EXHDR(segment)) == 0)
@@ -465,13 +291,8 @@ find_current(const Segment *segment)
 {
 	KeptProbe  *kept = find_kept(segment, segment_hash(segment));
 
-	if (kept == NULL)
+	if (kept == NULL || !IsStanding(&kept->standing))
 		return NULL;
-	if (!is_current(kept))
-	{
-		kept->valid = false;
-		return NULL;
-	}
 	dlist_move_head(&kept_probes, &kept->node);
 	return kept;
 }
@@ -480,16 +301,15 @@ find_current(const Segment *segment)
 static KeptProbe *
 new_probe(const Segment *segment, const Segment *shape)
 {
-	KeptProbe  *kept;
+	KeptProbe  *kept = make_probe(segment, shape);
 
-	listen_once();
-	kept = make_probe(segment, shape);
-	if (kept->asks_again || definitions_are_filtered(kept))
+	if (!CanBeKept(&kept->standing))
 		return kept;
 	make_room();
 	MemoryContextSetParent(kept->context, CacheMemoryContext);
 	SPI_keepplan(kept->plan);
 	kept->is_kept = true;
+	KeepStanding(&kept->standing);
 	dlist_push_head(&kept_probes, &kept->node);
 	return kept;
 }

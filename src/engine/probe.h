@@ -3,21 +3,7 @@
  *		Is one lead in a segment? Answered by index probes, with a plan kept for
  *		the session.
  *
- * A kept plan stands on definitions and on relations.
- *
- * Definitions are rows of plain tables, whose changes nothing announces: the
- * sources, the forms, the saved segments and named sets it refers to, the time zone
- * of the installation. A probe therefore looks at the versions of their rows (see
- * version.h) in the snapshot it runs under; where they are other ones, also
- * because the snapshot is an older one, the segment is bound anew. Where
- * row-level security decides which of them the caller sees, nothing is kept.
- *
- * Changes of relations, schemas and roles are announced by cache invalidation,
- * and the plan is forgotten: columns, types, views, policies, privileges, and
- * statistics too, so that a plan made for small tables is not kept for large
- * ones.
- *
- * A plan is kept for the role and the row_security it was made under; the least
+ * A kept plan is good as long as what it stands on (standing.h); the least
  * recently used makes room for another.
  */
 #ifndef LEADFLOW_PROBE_H

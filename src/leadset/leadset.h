@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "utils/expandeddatum.h"
 
 #define LEADSET_VERSION		1
@@ -108,6 +109,19 @@ typedef struct LeadsetIterator
 extern void LeadsetIterate(LeadsetIterator *it, const Leadset *set);
 extern bool LeadsetNext(LeadsetIterator *it, int64 *id);
 extern bool LeadsetNextRange(LeadsetIterator *it, int64 *first, int64 *last);
+
+/*
+ * Or the containers one by one: each is in the iterator, and base is 65536 times
+ * its high 48 bits. Its ids, as many as its cardinality, ascend from there.
+ */
+#define LEADSET_CONTAINER_IDS	65536
+
+extern void LeadsetIterateContainers(LeadsetIterator *it, const Leadset *set);
+extern bool LeadsetNextContainer(LeadsetIterator *it, int64 *base);
+extern void LeadsetContainerIds(const LeadsetContainer *container, uint16 *ids);
+
+/* The union of a list of sets: for many at once, where altering one in turn costs more. */
+extern Leadset *LeadsetUnionAll(const List *sets);
 
 /* ---- building ------------------------------------------------------------ */
 

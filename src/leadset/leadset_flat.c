@@ -162,7 +162,7 @@ ContainerContains(const LeadsetContainer *container, uint16 low)
  * The first bit at or after pos that is set, or that is clear; 65536 if there
  * is none.
  */
-static uint32
+uint32
 FindBit(const char *words, uint32 pos, bool set)
 {
 	uint64		mask = ~UINT64CONST(0) << (pos % 64);
@@ -250,46 +250,108 @@ NextInContainer(LeadsetIterator *it, uint32 *first, uint32 *last)
 	pg_unreachable();
 }
 
+/* Opens the next container, if there is one. */
+static bool
+NextContainer(LeadsetIterator *it)
+{
+	CHECK_FOR_INTERRUPTS();
+
+	if (it->container_no == it->bitmap.ncontainers)
+	{
+		if (it->entry == it->set->nentries)
+			return false;
+		OpenEntry(it->set, it->entry++, &it->bitmap);
+		it->container_no = 0;
+		it->container.end = it->bitmap.containers;
+	}
+	ReadContainer(&it->bitmap, it->container_no++, it->container.end, &it->container);
+	it->pos = 0;
+	return true;
+}
+
+/* Where the ids of the open container begin. */
+static int64
+ContainerBase(const LeadsetIterator *it)
+{
+	return (int64) (((uint64) it->set->entries[it->entry - 1].high << 32) |
+					((uint64) it->container.key << 16));
+}
+
 /* Reads the next range that lies in one container into ahead. */
 static void
 ReadAhead(LeadsetIterator *it)
 {
 	uint32		first;
 	uint32		last;
-	uint64		base;
 
 	while (it->container.data == NULL || !NextInContainer(it, &first, &last))
 	{
-		CHECK_FOR_INTERRUPTS();
-
-		if (it->container_no == it->bitmap.ncontainers)
+		if (!NextContainer(it))
 		{
-			if (it->entry == it->set->nentries)
-			{
-				it->ahead = false;
-				return;
-			}
-			OpenEntry(it->set, it->entry++, &it->bitmap);
-			it->container_no = 0;
-			it->container.end = it->bitmap.containers;
+			it->ahead = false;
+			return;
 		}
-		ReadContainer(&it->bitmap, it->container_no++, it->container.end, &it->container);
-		it->pos = 0;
 	}
-
-	base = ((uint64) it->set->entries[it->entry - 1].high << 32) |
-		((uint64) it->container.key << 16);
 	it->ahead = true;
-	it->ahead_first = (int64) (base + first);
-	it->ahead_last = (int64) (base + last);
+	it->ahead_first = ContainerBase(it) + first;
+	it->ahead_last = ContainerBase(it) + last;
+}
+
+static void
+StartIterator(LeadsetIterator *it, const Leadset *set)
+{
+	memset(it, 0, sizeof(*it));
+	it->set = set;
 }
 
 void
 LeadsetIterate(LeadsetIterator *it, const Leadset *set)
 {
-	memset(it, 0, sizeof(*it));
-	it->set = set;
+	StartIterator(it, set);
 	ReadAhead(it);
+}
+
+void
+LeadsetIterateContainers(LeadsetIterator *it, const Leadset *set)
+{
+	StartIterator(it, set);
+}
+
+bool
+LeadsetNextContainer(LeadsetIterator *it, int64 *base)
+{
+	if (!NextContainer(it))
+		return false;
+	*base = ContainerBase(it);
+	return true;
+}
+
+void
+LeadsetContainerIds(const LeadsetContainer *container, uint16 *ids)
+{
+	uint32		n = 0;
+
+	switch (container->kind)
+	{
+		case LEADSET_ARRAY:
+			memcpy(ids, container->data, ARRAY_BYTES(container->cardinality));
+			break;
+		case LEADSET_BITSET:
+			for (uint32 i = 0; i < BITSET_WORDS; i++)
+				for (uint64 word = ReadUint64(container->data, i); word != 0; word &= word - 1)
+					ids[n++] = i * 64 + pg_rightmost_one_pos64(word);
+			break;
+		case LEADSET_RUN:
+			for (uint32 i = 0; i < container->nruns; i++)
+			{
+				uint32		first = ReadUint16(container->data, 2 * i);
+				uint32		last = first + ReadUint16(container->data, 2 * i + 1);
+
+				for (uint32 id = first; id <= last; id++)
+					ids[n++] = id;
+			}
+			break;
+	}
 }
 
 /* Joins what adjoins across the borders of containers and bitmaps. */

@@ -88,6 +88,7 @@ extern void DescribeContainer(const LeadsetBitmap *bitmap, uint32 n, LeadsetCont
 extern void OpenContainer(LeadsetContainer *container, const char *data);
 extern void ReadContainer(const LeadsetBitmap *bitmap, uint32 n, const char *data,
 						  LeadsetContainer *container);
+extern uint32 FindBit(const char *words, uint32 pos, bool set);
 extern bool ContainerContains(const LeadsetContainer *container, uint16 low);
 extern uint32 ContainerFirst(const LeadsetContainer *container);
 extern uint32 ContainerLast(const LeadsetContainer *container);

@@ -37,6 +37,15 @@ date_or_none(uint64 row, int column)
 	return isnull ? NO_DAY : DatumGetDateADT(value);
 }
 
+static int64
+part_or_none(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SpiDatum(row, column, &isnull);
+
+	return isnull ? NO_PART : DatumGetInt64(value);
+}
+
 /* What the source's columns are now; false when the relation is not as it was when planned. */
 static bool
 load_columns(RollupSource *source)
@@ -81,7 +90,7 @@ FollowedSources(void)
 	char	   *default_zone = ResolveZone(NULL);
 	bool		isnull;
 	uint64		rows = SpiRead("SELECT source_id, relation, lead_column, time_column, zone, fingerprint,"
-							   " settled_before, folded_through, settles_after IS NULL FROM leadflow.rollup_source"
+							   " settled_before, folded_through, settles_after IS NULL, part_before FROM leadflow.rollup_source"
 							   " WHERE fingerprint IS NOT NULL ORDER BY source_id", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
@@ -100,6 +109,8 @@ FollowedSources(void)
 		source->settled_before = SpiBigint(row, 7);
 		source->folded_through = date_or_none(row, 8);
 		source->followed = DatumGetBool(SpiDatum(row, 9, &isnull));
+		source->part_before = part_or_none(row, 10);
+		source->part_from = PG_INT64_MIN;
 		rows_read = lappend(rows_read, source);
 	}
 	foreach(lc, rows_read)
@@ -232,9 +243,26 @@ add_days(const RollupSource *source, const List *atoms, DateADT first, DateADT l
 	return last;
 }
 
+/* Keep nothing of the day after the last one, which some atoms are about to have as a whole. */
+static void
+forget_part(RollupSource *source)
+{
+	SpiArgs		args = {0};
+
+	if (source->part_before == NO_PART)
+		return;
+	AddBigintArg(&args, source->source_id);
+	AddArg(&args, DATEOID, DateADTGetDatum(DayOf(source->part_before, source->time_type, source->zone)));
+	SpiRun("DELETE FROM leadflow.rollup AS r USING leadflow.rollup_atom AS a"
+		   " WHERE a.source_id = $1 AND r.atom_id = a.atom_id AND r.first_day = $2", &args);
+	args.n = 1;
+	SpiRun("UPDATE leadflow.rollup_source SET part_before = NULL WHERE source_id = $1", &args);
+	source->part_before = NO_PART;
+}
+
 /* Add a batch of days to the atoms that are furthest behind. */
 static bool
-extend(const RollupSource *source, const List *atoms)
+extend(RollupSource *source, const List *atoms)
 {
 	DateADT		may = DayOf(source->settled_before, source->time_type, source->zone) - 1;
 	DateADT		sealed = DATEVAL_NOEND;
@@ -257,6 +285,7 @@ extend(const RollupSource *source, const List *atoms)
 		else
 			next = Min(next, atom->sealed_through);
 	}
+	forget_part(source);
 	if (sealed == NO_DAY && source->followed)
 		add_undated(source, behind);
 	first = first_day(source, sealed == NO_DAY ? NO_DAY : sealed + 1);
@@ -266,6 +295,40 @@ extend(const RollupSource *source, const List *atoms)
 		last = add_days(source, behind, first, Min(next, first + BATCH_DAYS - 1));
 	foreach(lc, behind)
 		seal(lfirst(lc), last, last == may);
+	return true;
+}
+
+/* Add what may be kept by now of the day after the last one, which all atoms have. */
+static bool
+extend_part(const RollupSource *source, const List *atoms)
+{
+	DateADT		day = DayOf(source->settled_before, source->time_type, source->zone);
+	bool		is_new = source->part_before == NO_PART;
+	int64		from = is_new ? DayFirst(day, source->time_type, source->zone) : source->part_before;
+	Tile		tile = {day, day};
+	RollupSource part = *source;
+	Content    *contents;
+	ListCell   *lc;
+	SpiArgs		args = {0};
+
+	if (from >= source->settled_before || atoms == NIL)
+		return false;
+	part.part_from = from;
+	part.part_before = source->settled_before;
+	contents = ReadTiles(&part, atoms, &tile, 1, (Datum) 0);
+	foreach(lc, atoms)
+	{
+		Content    *content = &contents[foreach_current_index(lc)];
+
+		if (!is_new && !IsEmpty(content))
+			AddKept(content, lfirst(lc), day);
+		if (is_new || !IsEmpty(content))
+			PutKept(lfirst(lc), tile, content);
+		FreeContent(content);
+	}
+	AddBigintArg(&args, source->source_id);
+	AddBigintArg(&args, part.part_before);
+	SpiRun("UPDATE leadflow.rollup_source SET part_before = $2 WHERE source_id = $1", &args);
 	return true;
 }
 
@@ -351,7 +414,7 @@ fold(const RollupSource *source, const List *atoms)
 /* ---- all ---------------------------------------------------------------------------------------- */
 
 static bool
-build_source(const RollupSource *source)
+build_source(RollupSource *source)
 {
 	List	   *atoms = SourceAtoms(source);
 
@@ -359,7 +422,8 @@ build_source(const RollupSource *source)
 		return true;
 	if (source->time_column == NULL)
 		return source->settled_before == PG_INT64_MAX && build_whole(source, atoms);
-	if (source->settled_before > LowestTime(source->time_type) && extend(source, atoms))
+	if (source->settled_before > LowestTime(source->time_type) &&
+		(extend(source, atoms) || extend_part(source, atoms)))
 		return true;
 	return fold(source, atoms);
 }

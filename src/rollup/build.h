@@ -35,6 +35,7 @@ typedef struct Content
 } Content;
 
 extern Content MakeContent(const RollupAtom *atom);
+extern bool IsEmpty(const Content *content);
 extern void FreeContent(Content *content);
 extern void DropLeads(Content *content, ExpandedLeadset *leads);
 

@@ -9,6 +9,7 @@
 #include "utils/date.h"
 
 #define NO_DAY	DATEVAL_NOBEGIN	/* for dates that are null */
+#define NO_PART	PG_INT64_MAX	/* the same for part_before */
 
 /* A row of rollup_source and what stands in it. */
 typedef struct RollupSource
@@ -25,6 +26,8 @@ typedef struct RollupSource
 	int64		marked_before;
 	int64		settled_before;
 	DateADT		folded_through;	/* or NO_DAY */
+	int64		part_before;	/* or NO_PART */
+	int64		part_from;		/* of records that are read, those from here on */
 	/* of the relation's columns */
 	const char *lead_id;
 	Oid			time_type;
@@ -45,11 +48,20 @@ typedef struct RollupAtom
 /* Register with the engine; from RollupInit(). */
 extern ExpandedLeadset *ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context);
 
+/* Before when an atom's records are kept: through its last day, or a part of the next. */
+extern int64 KeptBefore(const RollupSource *source, const RollupAtom *atom);
+
 /*
- * What is covered of one range by whole days that are kept: from first through
- * last, none when first > last.
+ * What is covered of one range by what is kept: from first through last, none
+ * when first > last, of the last day what was before an instant.
  */
-extern void CoveredDays(const Range *range, Oid type, pg_tz *zone, DateADT sealed_through,
-						DateADT folded_through, DateADT *first, DateADT *last);
+typedef struct Covered
+{
+	DateADT		first;
+	DateADT		last;
+	int64		before;
+} Covered;
+
+extern Covered CoveredDays(const Range *range, const RollupSource *source, const RollupAtom *atom);
 
 #endif							/* LEADFLOW_ROLLUP_KEPT_H */

@@ -36,6 +36,12 @@ PG_FUNCTION_INFO_V1(settle_rollups);
 #define FOLD_SLACK	8
 #define FOLD_RECENT	45
 
+/*
+ * Of the present day whole quarters of an hour are kept, but for the latest one:
+ * records that take this long to come are not marked.
+ */
+#define PART_TIME	(15 * USECS_PER_MINUTE)
+
 /* Queries of segments in use, of other rooms. */
 static List *in_use = NIL;
 
@@ -100,7 +106,8 @@ ForgetKept(int64 source_id)
 		   " WHERE a.source_id = $1 AND r.atom_id = a.atom_id", &args);
 	SpiRun("UPDATE leadflow.rollup_atom SET sealed_through = NULL, complete = false, newest = NULL"
 		   " WHERE source_id = $1", &args);
-	SpiRun("UPDATE leadflow.rollup_source SET folded_through = NULL WHERE source_id = $1", &args);
+	SpiRun("UPDATE leadflow.rollup_source SET folded_through = NULL, part_before = NULL WHERE source_id = $1",
+		   &args);
 }
 
 /* ---- conditions in use ------------------------------------------------------------- */
@@ -349,7 +356,25 @@ typedef struct SourcePlan
 	TimestampTz settled;		/* then every record of before has come */
 } SourcePlan;
 
-/* Publish the instant before which writes are marked: step 1 of rollup.h. */
+/* Before when records may be kept at an instant, as days or as a part of one. */
+static int64
+keep_before(TimestampTz at, Oid type, pg_tz *zone, const char *zone_name)
+{
+	int64		today = DayFirst(LocalDate(at, zone), type, zone);
+	int64		now = at;
+
+	if (type == DATEOID)
+		return today;
+	if (type == TIMESTAMPOID)
+		now = DatumGetTimestamp(DirectFunctionCall2(local_time, TimestampTzGetDatum(at),
+													CStringGetTextDatum(zone_name)));
+	return Max(today, (FloorDiv(now, PART_TIME) - 1) * PART_TIME);
+}
+
+/*
+ * Publish the instant before which writes are marked: step 1 of rollup.h. One that
+ * is not settled yet goes first, or those who write for hours would put off all.
+ */
 static void
 publish(int64 source_id, Oid relation, int64 marked_before)
 {
@@ -359,7 +384,7 @@ publish(int64 source_id, Oid relation, int64 marked_before)
 	AddBigintArg(&args, marked_before);
 	if (SpiRun("UPDATE leadflow.rollup_source SET marked_before = $2,"
 			   " published_by = pg_current_xact_id(), settles_at = NULL"
-			   " WHERE source_id = $1 AND marked_before < $2", &args) > 0)
+			   " WHERE source_id = $1 AND marked_before < $2 AND settled_before = marked_before", &args) > 0)
 	{
 		ListCell   *lc;
 
@@ -495,7 +520,8 @@ settle_by_time(const SourcePlan *source, int64 before)
 static void
 plan_source(const SourcePlan *source, const List *shapes, TimestampTz at, const char *default_zone)
 {
-	pg_tz	   *zone = LookupZone(cstring_to_text(source->zone[0] ? source->zone : default_zone));
+	const char *zone_name = source->zone[0] ? source->zone : default_zone;
+	pg_tz	   *zone = LookupZone(cstring_to_text(zone_name));
 	DateADT		today = LocalDate(at, zone);
 	const char *reason;
 	char	   *fingerprint = follow_relation(source->relation, source->settles_after == NULL, &reason);
@@ -527,7 +553,7 @@ plan_source(const SourcePlan *source, const List *shapes, TimestampTz at, const 
 	else
 	{
 		if (source->settles_after == NULL)
-			publish(source->source_id, source->relation, DayFirst(today, source->time_type, zone));
+			publish(source->source_id, source->relation, keep_before(at, source->time_type, zone, zone_name));
 		else
 			settle_by_time(source, DayFirst(LocalDate(source->settled, zone), source->time_type, zone));
 		plan_folding(source, shapes, today, zone);
@@ -572,6 +598,21 @@ plan_sources(const List *shapes, TimestampTz at)
 		plan_source(lfirst(lc), shapes, at, default_zone);
 }
 
+/* Steps 2 and 3 of rollup.h. */
+static void
+settle(void)
+{
+	SpiArgs		args = {0};
+
+	/* not a snapshot's xmax: transactions in progress may be above that */
+	AddTextArg(&args, psprintf(UINT64_FORMAT, U64FromFullTransactionId(ReadNextFullTransactionId())));
+	SpiRun("UPDATE leadflow.rollup_source SET settles_at = $1::xid8"
+		   " WHERE settles_at IS NULL AND published_by <> pg_current_xact_id()", &args);
+	SpiRun("UPDATE leadflow.rollup_source SET settled_before = marked_before"
+		   " WHERE settled_before < marked_before"
+		   " AND settles_at <= pg_snapshot_xmin(pg_current_snapshot())", NULL);
+}
+
 Datum
 plan_rollups(PG_FUNCTION_ARGS)
 {
@@ -587,6 +628,7 @@ plan_rollups(PG_FUNCTION_ARGS)
 				 errmsg("the time to build rollups as of must be finite"),
 				 errhint("Leave it out to build them as of now.")));
 	TakeTurn("plan_rollups");
+	settle();
 	PushFreshSnapshot();
 	shapes = wanted_shapes(at);
 	PopActiveSnapshot();
@@ -598,23 +640,15 @@ plan_rollups(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(atoms);
 }
 
-/* Steps 2 and 3 of rollup.h. */
 Datum
 settle_rollups(PG_FUNCTION_ARGS)
 {
 	SpiFrame	frame = EnterSpi(true);
-	SpiArgs		args = {0};
 	bool		isnull;
 	bool		settled;
 
 	TakeTurn("settle_rollups");
-	/* not a snapshot's xmax: transactions in progress may be above that */
-	AddTextArg(&args, psprintf(UINT64_FORMAT, U64FromFullTransactionId(ReadNextFullTransactionId())));
-	SpiRun("UPDATE leadflow.rollup_source SET settles_at = $1::xid8"
-		   " WHERE settles_at IS NULL AND published_by <> pg_current_xact_id()", &args);
-	SpiRun("UPDATE leadflow.rollup_source SET settled_before = marked_before"
-		   " WHERE settled_before < marked_before"
-		   " AND settles_at <= pg_snapshot_xmin(pg_current_snapshot())", NULL);
+	settle();
 	SpiRun("SELECT NOT EXISTS (SELECT FROM leadflow.rollup_source"
 		   " WHERE settled_before < marked_before AND waits_for IS NULL)", NULL);
 	settled = DatumGetBool(SpiDatum(1, 1, &isnull));

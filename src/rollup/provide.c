@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 
 /* Days that are not kept are looked up, unless they are more than these. */
 #define MAX_LIVE_DAYS	62
@@ -60,7 +61,7 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	AddTextArg(&args, shape->condition);
 	AddTextArg(&args, fingerprint);
 	AddTextArg(&args, shape->settles_after);
-	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest"
+	if (SpiReadKept("SELECT s.source_id, a.atom_id, a.sealed_through, s.folded_through, a.newest, s.part_before"
 					" FROM leadflow.rollup_source AS s"
 					" JOIN leadflow.rollup_atom AS a ON a.source_id = s.source_id"
 					" WHERE s.relation = $1 AND s.lead_column = $2"
@@ -77,6 +78,8 @@ find_kept(const RollupShape *shape, const char *fingerprint, RollupSource *sourc
 	source->folded_through = isnull ? NO_DAY : DatumGetDateADT(value);
 	value = SpiDatum(1, 5, &isnull);
 	atom->newest = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	value = SpiDatum(1, 6, &isnull);
+	source->part_before = isnull ? NO_PART : DatumGetInt64(value);
 	return true;
 }
 
@@ -106,29 +109,48 @@ doubtful_leads(int64 source_id)
 
 /* ---- leads by day ------------------------------------------------------------------------- */
 
-void
-CoveredDays(const Range *range, Oid type, pg_tz *zone, DateADT sealed_through, DateADT folded_through,
-			DateADT *first, DateADT *last)
+int64
+KeptBefore(const RollupSource *source, const RollupAtom *atom)
 {
-	*first = FIRST_DAY;
-	*last = sealed_through;
+	DateADT		next = atom->sealed_through + 1;
+	int64		before = DayFirst(next, source->time_type, source->zone);
+
+	/* of an atom that is further behind there is no part */
+	if (source->part_before != NO_PART && source->part_before > before &&
+		source->part_before < DayFirst(next + 1, source->time_type, source->zone))
+		return source->part_before;
+	return before;
+}
+
+Covered
+CoveredDays(const Range *range, const RollupSource *source, const RollupAtom *atom)
+{
+	Oid			type = source->time_type;
+	pg_tz	   *zone = source->zone;
+	DateADT		folded_through = source->folded_through;
+	int64		kept_before = KeptBefore(source, atom);
+	Covered		covered = {.first = FIRST_DAY, .last = DayOf(kept_before - 1, type, zone)};
+
 	if (range->first > LowestTime(type))
 	{
-		*first = DayOf(range->first, type, zone);
-		if (DayFirst(*first, type, zone) < range->first)
-			(*first)++;
+		covered.first = DayOf(range->first, type, zone);
+		if (DayFirst(covered.first, type, zone) < range->first)
+			covered.first++;
 		/* days that are folded into one can only be had all together */
-		*first = Max(*first, folded_through == NO_DAY ? FIRST_DAY : folded_through + 1);
+		covered.first = Max(covered.first, folded_through == NO_DAY ? FIRST_DAY : folded_through + 1);
 	}
-	if (range->last < DayFirst(sealed_through + 1, type, zone) - 1)
+	covered.before = kept_before;
+	if (range->last < kept_before - 1)
 	{
 		DateADT		day = Max(range->last, LowestTime(type)) == LowestTime(type) ? FIRST_DAY :
 			DayOf(range->last, type, zone);
 
-		*last = DayFirst(day + 1, type, zone) - 1 == range->last ? day : day - 1;
-		if (folded_through != NO_DAY && *last < folded_through)
-			*last = FIRST_DAY - 1;
+		covered.last = DayFirst(day + 1, type, zone) - 1 == range->last ? day : day - 1;
+		if (folded_through != NO_DAY && covered.last < folded_through)
+			covered.last = FIRST_DAY - 1;
+		covered.before = DayFirst(covered.last + 1, type, zone);
 	}
+	return covered;
 }
 
 /* What is being put together: leads, or sums. */
@@ -139,7 +161,8 @@ typedef struct Gathered
 	const Clock *clock;
 	const RollupSource *source;
 	const RollupAtom *kept;
-	ExpandedLeadset *leads;
+	List	   *days;			/* of Leadset: as kept, to be united */
+	ExpandedLeadset *leads;		/* others */
 	Sums	   *sums;			/* NULL for leads */
 } Gathered;
 
@@ -161,19 +184,15 @@ add_kept(Gathered *all, DateADT first, DateADT last)
 	table = SPI_tuptable;
 	for (uint64 row = 1; row <= rows; row++)
 	{
-		ExpandedLeadset *day;
-
 		CHECK_FOR_INTERRUPTS();
 		if (all->sums != NULL)
-		{
 			SumsAddKept(all->sums, SpiDatum(row, 1, &isnull), SpiDatum(row, 2, &isnull));
-			continue;
-		}
-		day = DatumGetWritableLeadset(SpiDatum(row, 1, &isnull), CurrentMemoryContext);
-		LeadsetUnion(all->leads, day);
-		LeadsetDelete(day);
+		else
+			all->days = lappend(all->days, DatumGetLeadset(SpiDatum(row, 1, &isnull)));
 	}
-	SPI_freetuptable(table);
+	/* small sets are read where they lie */
+	if (all->sums != NULL)
+		SPI_freetuptable(table);
 }
 
 static void
@@ -181,7 +200,7 @@ add_live_leads(Gathered *all, const char *records, SpiArgs *args)
 {
 	bool		isnull;
 
-	SpiRead(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
+	SpiReadPlanned(psprintf("select leadflow.leadset_agg(%s)%s", all->shape->lead_id, records), args);
 	LeadsetUnion(all->leads, DatumGetExpandedLeadset(SpiDatum(1, 1, &isnull), CurrentMemoryContext));
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -190,9 +209,9 @@ static void
 add_live_sums(Gathered *all, const char *records, SpiArgs *args)
 {
 	const char *value = all->shape->value;
-	uint64		rows = SpiRead(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id,
-										value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value),
-										records, all->shape->lead_column), args);
+	const char *sum = value[0] == '\0' ? "count(*)" : psprintf("coalesce(sum(%s), 0)::bigint", value);
+	uint64		rows = SpiReadPlanned(psprintf("select %s, %s%s group by r.%s", all->shape->lead_id, sum,
+											   records, all->shape->lead_column), args);
 
 	for (uint64 row = 1; row <= rows; row++)
 		SumsAdd(all->sums, SpiBigint(row, 1), SpiBigint(row, 2));
@@ -258,7 +277,6 @@ static bool
 gather(Gathered *all, const Ranges *times)
 {
 	Oid			type = all->shape->time_type;
-	pg_tz	   *zone = all->clock->zone;
 
 	if (times->null)
 		add_undated(all, DATEVAL_NOEND, "is null");
@@ -266,43 +284,60 @@ gather(Gathered *all, const Ranges *times)
 	{
 		const Range *range = &times->range[i];
 		int64		lowest = Max(range->first, LowestTime(type));
-		DateADT		first;
-		DateADT		last;
+		bool		begins = IsBeginning(range->first, type);
+		Covered		covered = {.first = FIRST_DAY, .last = FIRST_DAY - 1};
 
-		if (IsBeginning(range->first, type))
+		if (range->last >= LowestTime(type))
+			covered = CoveredDays(range, all->source, all->kept);
+		/* what is before all days is read with these, if it is kept */
+		if (begins && all->shape->settles_after == NULL && covered.first <= covered.last)
+			covered.first = DATEVAL_NOBEGIN;
+		else if (begins)
 			add_undated(all, DATEVAL_NOBEGIN, "= '-infinity'");
 		if (range->last < LowestTime(type))
 			continue;
-		CoveredDays(range, type, zone, all->kept->sealed_through, all->source->folded_through,
-					&first, &last);
-		if (first > last)
+		if (covered.first > covered.last)
 		{
 			if (!add_live(all, lowest, range->last))
 				return false;
 			continue;
 		}
-		add_kept(all, first, last);
-		if ((first > FIRST_DAY && !add_live(all, lowest, DayFirst(first, type, zone) - 1)) ||
-			!add_live(all, DayFirst(last + 1, type, zone), range->last))
+		add_kept(all, covered.first, covered.last);
+		if ((covered.first > FIRST_DAY &&
+			 !add_live(all, lowest, DayFirst(covered.first, type, all->source->zone) - 1)) ||
+			!add_live(all, covered.before, range->last))
 			return false;
 	}
 	return true;
 }
 
+/* The leads with a record in these times; NULL when too much of that is not kept. */
 static ExpandedLeadset *
-provide_days(Gathered *all)
+gather_leads(Gathered *all, const Ranges *times)
 {
 	ExpandedLeadset *leads;
 
-	all->leads = leads = LeadsetCreate(CurrentMemoryContext);
-	if (!gather(all, all->shape->times))
-		return NULL;
-	if (all->shape->without == NULL)
-		return leads;
+	all->days = NIL;
 	all->leads = LeadsetCreate(CurrentMemoryContext);
-	if (!gather(all, all->shape->without))
+	if (!gather(all, times))
 		return NULL;
-	LeadsetSubtract(leads, all->leads);
+	leads = DatumGetWritableLeadset(PointerGetDatum(LeadsetUnionAll(all->days)), CurrentMemoryContext);
+	LeadsetUnion(leads, all->leads);
+	return leads;
+}
+
+static ExpandedLeadset *
+provide_days(Gathered *all)
+{
+	ExpandedLeadset *leads = gather_leads(all, all->shape->times);
+	ExpandedLeadset *others;
+
+	if (leads == NULL || all->shape->without == NULL)
+		return leads;
+	others = gather_leads(all, all->shape->without);
+	if (others == NULL)
+		return NULL;
+	LeadsetSubtract(leads, others);
 	return leads;
 }
 
@@ -321,9 +356,9 @@ provide_sums(Gathered *all)
 static ExpandedLeadset *
 provide_whole(Gathered *all)
 {
-	all->leads = LeadsetCreate(CurrentMemoryContext);
 	add_kept(all, DATEVAL_NOBEGIN, DATEVAL_NOEND);
-	return all->leads;
+	return all->days == NIL ? LeadsetCreate(CurrentMemoryContext) :
+		DatumGetWritableLeadset(PointerGetDatum(linitial(all->days)), CurrentMemoryContext);
 }
 
 /* ---- all kinds ------------------------------------------------------------------------------ */
@@ -343,7 +378,7 @@ static ExpandedLeadset *
 provide_shape(const Atom *atom, const RollupShape *shape, const Clock *clock, const char *fingerprint,
 			  ExpandedLeadset **doubtful)
 {
-	RollupSource source = {0};
+	RollupSource source = {.time_type = shape->time_type, .zone = clock->zone};
 	RollupAtom	kept = {0};
 	Gathered	all = {.atom = atom, .shape = shape, .clock = clock, .source = &source, .kept = &kept};
 
@@ -378,30 +413,19 @@ provide_atom(const Atom *atom, const RollupShape *shape, const Clock *clock, con
 	return leads;
 }
 
-/*
- * Who does not own what is kept might learn from it of records that are none of
- * his business; he reads the records. So does whoever is in the middle of
- * writing: a trigger before ours sees records that are not marked yet.
- */
-ExpandedLeadset *
-ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+/* The same, of the relation as it is before and after. */
+static ExpandedLeadset *
+provide_from(const Atom *atom, const RollupShape *shape, const Clock *clock)
 {
-	RollupShape shape;
-	Relation	relation;
-	bool		followed;
+	Relation	relation = relation_open(shape->relation, AccessShareLock);
+	bool		followed = shape->settles_after == NULL;
 	char	   *fingerprint = NULL;
 	ExpandedLeadset *leads = NULL;
-	ExpandedLeadset *result;
 
-	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
-		!OwnsRollups() || !ShapeAtom(atom, clock, &shape))
-		return NULL;
-	followed = shape.settles_after == NULL;
-	relation = relation_open(shape.relation, AccessShareLock);
 	if (SeesAllRows(relation) && WhyNotKept(relation, followed) == NULL)
 		fingerprint = Fingerprint(relation, followed);
 	if (fingerprint != NULL)
-		leads = provide_atom(atom, &shape, clock, fingerprint);
+		leads = provide_atom(atom, shape, clock, fingerprint);
 	/* relations are put below others, and taken away, while these are read */
 	if (leads != NULL && followed && relation->rd_rel->relhassubclass)
 	{
@@ -413,9 +437,32 @@ ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
 			leads = NULL;
 	}
 	relation_close(relation, NoLock);
-	if (leads == NULL)
+	return leads;
+}
+
+/*
+ * Who does not own what is kept might learn from it of records that are none of
+ * his business; he reads the records. So does whoever is in the middle of
+ * writing: a trigger before ours sees records that are not marked yet.
+ */
+ExpandedLeadset *
+ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+{
+	MemoryContext work;
+	MemoryContext caller;
+	RollupShape shape;
+	ExpandedLeadset *leads = NULL;
+
+	if (!use_rollups || DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) > 0 ||
+		!OwnsRollups())
 		return NULL;
-	result = LeadsetCreate(context);
-	LeadsetUnion(result, leads);
-	return result;
+	work = AllocSetContextCreate(context, "rollup", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(work);
+	if (ShapeAtom(atom, clock, &shape))
+		leads = provide_from(atom, &shape, clock);
+	if (leads != NULL)
+		(void) TransferExpandedObject(LeadsetGetDatum(leads), context);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(work);
+	return leads;
 }

@@ -23,8 +23,8 @@
  * counts under the fingerprint it was built under alone.
  *
  * Marking every write would make the present dear. So a source has an instant,
- * marked_before, and writes of later records are not marked; days from there on
- * are not kept but looked up. Before a later instant can be used every writer
+ * marked_before, and writes of later records are not marked; what is from there on
+ * is not kept but looked up. Before a later instant can be used every writer
  * must know of it, and those who did not must have ended:
  *
  * 1. plan_rollups() stores it and sends a relcache invalidation of the source
@@ -36,8 +36,14 @@
  *	  plan_rollups() was released, which is after the invalidations are sent,
  *	  stores the next transaction id to be given out: all those writers are older.
  * 3. When the oldest transaction in progress of a later snapshot is not older
- *	  than that, they have all ended. Days before the instant are computed under
+ *	  than that, they have all ended. What is before the instant is computed under
  *	  snapshots taken after this, which therefore see what they have committed.
+ *
+ * Nothing in this asks that a day begins at the instant. The day that it is in is
+ * kept as a part, of the records before part_before, an earlier or the latest
+ * instant of step 3; each later one adds the records between the two. To a mark the
+ * part is a day like others, which ends at part_before: what a mark says of later
+ * records is seen when these are added. A day that is over is read anew, as a whole.
  */
 #ifndef LEADFLOW_ROLLUP_H
 #define LEADFLOW_ROLLUP_H

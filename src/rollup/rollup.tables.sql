@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS leadflow.rollup_source (
     settles_at xid8,
     settled_before bigint NOT NULL DEFAULT -9223372036854775808,
     folded_through date,
+    part_before bigint,
     may_fold_through date,
     waits_for text,
     UNIQUE NULLS NOT DISTINCT (relation, lead_column, time_column, zone, settles_after)
@@ -29,8 +30,9 @@ COMMENT ON COLUMN leadflow.rollup_source.fingerprint IS 'the relation, its colum
 COMMENT ON COLUMN leadflow.rollup_source.marked_before IS 'a write of a record with an event time before this is marked: days since 2000 or microseconds since 2000, as the column is';
 COMMENT ON COLUMN leadflow.rollup_source.published_by IS 'transaction that set marked_before';
 COMMENT ON COLUMN leadflow.rollup_source.settles_at IS 'when all transactions before this have ended, every write before marked_before is marked or seen';
-COMMENT ON COLUMN leadflow.rollup_source.settled_before IS 'days that end before this may be kept';
+COMMENT ON COLUMN leadflow.rollup_source.settled_before IS 'what was before this may be kept';
 COMMENT ON COLUMN leadflow.rollup_source.folded_through IS 'the days through this one are kept as one';
+COMMENT ON COLUMN leadflow.rollup_source.part_before IS 'of the day after the last one, what was before this is kept as well; null: nothing of it';
 COMMENT ON COLUMN leadflow.rollup_source.may_fold_through IS 'the last day before all windows of the conditions that are in use';
 COMMENT ON COLUMN leadflow.rollup_source.waits_for IS 'why nothing is kept at present; null when all is well';
 
@@ -54,7 +56,7 @@ COMMENT ON COLUMN leadflow.rollup_atom.source_id IS 'the relation it is about';
 COMMENT ON COLUMN leadflow.rollup_atom.kind IS 'days: the leads with a record, by day; sums: what is added up for each lead, by day; whole: its leads, regardless of time';
 COMMENT ON COLUMN leadflow.rollup_atom.value IS 'of sums, what is added up; empty for a count of records';
 COMMENT ON COLUMN leadflow.rollup_atom.condition IS 'the condition on a record r, or the query of the leads, in SQL';
-COMMENT ON COLUMN leadflow.rollup_atom.sealed_through IS 'last local day that is kept; later ones are looked up when asked for';
+COMMENT ON COLUMN leadflow.rollup_atom.sealed_through IS 'last local day that is kept as a whole; what is not kept of later ones is looked up when asked for';
 COMMENT ON COLUMN leadflow.rollup_atom.complete IS 'has it been built up to a present day?';
 COMMENT ON COLUMN leadflow.rollup_atom.newest IS 'of leads regardless of time, the latest time one was created; it answers for no instant before that';
 COMMENT ON COLUMN leadflow.rollup_atom.built_at IS 'when it was last added to';
@@ -80,6 +82,9 @@ COMMENT ON COLUMN leadflow.rollup.sums IS 'of sums, those of the leads, in their
 
 -- numbers of a byte or two each hardly get smaller
 ALTER TABLE leadflow.rollup ALTER sums SET STORAGE EXTERNAL;
+
+-- what fits into a page stays in the row: many are read at a time
+ALTER TABLE leadflow.rollup SET (toast_tuple_target = 8160);
 
 CREATE TABLE IF NOT EXISTS leadflow.rollup_dirty (
     dirty_id bigserial PRIMARY KEY,
@@ -116,7 +121,7 @@ COMMENT ON COLUMN leadflow.rollup_progress.zone IS 'time zone of its days (ã‚¿ã‚
 COMMENT ON COLUMN leadflow.rollup_progress.kind IS 'days, sums or whole, as in rollup_atom';
 COMMENT ON COLUMN leadflow.rollup_progress.condition IS 'the condition, in SQL';
 COMMENT ON COLUMN leadflow.rollup_progress.complete IS 'whether evaluation can use it';
-COMMENT ON COLUMN leadflow.rollup_progress.sealed_through IS 'last local day that is kept';
+COMMENT ON COLUMN leadflow.rollup_progress.sealed_through IS 'last local day that is kept as a whole';
 COMMENT ON COLUMN leadflow.rollup_progress.built_at IS 'when it was last added to';
 COMMENT ON COLUMN leadflow.rollup_progress.marks IS 'writes to kept days that the tick has yet to work off';
 COMMENT ON COLUMN leadflow.rollup_progress.waits_for IS 'what keeps it from going on; null when nothing does';

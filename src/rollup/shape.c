@@ -467,12 +467,10 @@ ShapeAtom(const Atom *atom, const Clock *clock, RollupShape *shape)
 	}
 	if (source == NULL || (node->field != NULL && (node->field->is_enum || node->field->lookup_relation)))
 		return false;
-	shape->relation = find_relation(source->relation);
+	shape->relation = linitial_oid(source->relations);
 	shape->lead_column = source->lead_column;
 	shape->lead_id = LeadIdSql(source);
 	shape->settles_after = source->settles_after;
-	if (!OidIsValid(shape->relation))
-		return false;
 	if (source->time == NULL)
 		return node->kind != SEGMENT_EDGE && source->settles_after == NULL && shape_whole(atom, clock, shape);
 	if (node->kind == SEGMENT_BLOCK && IsUniverse(source) && source->settles_after == NULL &&

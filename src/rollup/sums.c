@@ -1,56 +1,61 @@
 /*
  * sums.c
- *		Numbers by lead. Leads mostly lie close to each other and come in
- *		ascending order, so they are in chunks of blocks of some: the latest chunk
- *		is at hand, and of a chunk there are only the blocks that have leads.
+ *		Numbers by lead. What is added is put aside, in parts as they are kept;
+ *		only when the sums are asked for are the parts gone through together, a
+ *		container of leads after the other, whose sums fit into the cache.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "rollup/sums.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define BLOCK_BITS	6
-#define BLOCK_LEADS	(1 << BLOCK_BITS)
-#define CHUNK_BITS	12
-#define CHUNK_BLOCKS	(1 << (CHUNK_BITS - BLOCK_BITS))
+/* Leads of a chunk that are looked at only where there are some of the block. */
+#define BLOCK_LEADS		64
+#define CHUNK_BLOCKS	(LEADSET_CONTAINER_IDS / BLOCK_LEADS)
 
-typedef struct SumsChunk
+/* Parts are made one when they take more than this, and twice what they took as one. */
+#define MAX_BYTES		((Size) 64 * 1024 * 1024)
+
+/* Numbers that were added one by one become a part when they are this many. */
+#define MAX_SINGLES		(1024 * 1024)
+
+typedef struct Single
 {
-	int64		key;
-	char		status;
-	int64	  **blocks;			/* each of BLOCK_LEADS numbers, or NULL */
-} SumsChunk;
+	int64		lead;
+	int64		number;
+} Single;
 
-#define SH_PREFIX			sums_chunks
-#define SH_ELEMENT_TYPE		SumsChunk
-#define SH_KEY_TYPE			int64
-#define SH_KEY				key
-#define SH_HASH_KEY(tb, k)	murmurhash32((uint32) (k) ^ (uint32) ((k) >> 32))
-#define SH_EQUAL(tb, a, b)	((a) == (b))
-#define SH_SCOPE			static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
+typedef struct SumsPart
+{
+	Leadset    *leads;
+	const char *numbers;		/* in their order */
+	int			width;			/* bytes of each; 0: what the leads have before is dropped */
+	bool		negative;
+} SumsPart;
 
 struct Sums
 {
 	MemoryContext context;
-	sums_chunks_hash *chunks;
-	int64		latest_key;
-	int64	  **latest;			/* its blocks; NULL for none */
+	MemoryContext part_context; /* of the parts, a child of it */
+	List	   *parts;			/* of SumsPart, in the order in which they count */
+	Size		bytes;			/* that these take */
+	Size		max_bytes;
+	int			nsingles;		/* not in a part yet */
+	int			max_singles;
+	Single	   *singles;
 };
 
 Sums *
 SumsCreate(MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "sums", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(parent, "sums", ALLOCSET_SMALL_SIZES);
 	Sums	   *sums = MemoryContextAllocZero(context, sizeof(Sums));
 
 	sums->context = context;
-	sums->chunks = sums_chunks_create(context, 64, NULL);
+	sums->part_context = AllocSetContextCreate(context, "parts of sums", ALLOCSET_SMALL_SIZES);
+	sums->max_bytes = MAX_BYTES;
 	return sums;
 }
 
@@ -60,69 +65,309 @@ SumsFree(Sums *sums)
 	MemoryContextDelete(sums->context);
 }
 
-static int64 **
-find_chunk(Sums *sums, int64 key)
-{
-	bool		found;
-	SumsChunk  *chunk = sums_chunks_insert(sums->chunks, key, &found);
+/* ---- adding ------------------------------------------------------------------------ */
 
-	if (!found)
-		chunk->blocks = MemoryContextAllocZero(sums->context, CHUNK_BLOCKS * sizeof(int64 *));
-	sums->latest_key = key;
-	return sums->latest = chunk->blocks;
+/* Make one part of all. */
+static void
+join_parts(Sums *sums)
+{
+	Datum		numbers;
+	ExpandedLeadset *leads = SumsToKeep(sums, &numbers);
+
+	MemoryContextReset(sums->part_context);
+	sums->parts = NIL;
+	sums->bytes = 0;
+	sums->max_bytes = PG_INT64_MAX;
+	SumsAddKept(sums, LeadsetGetDatum(leads), numbers);
+	sums->max_bytes = Max(MAX_BYTES, 2 * sums->bytes);
+	LeadsetDelete(leads);
+	pfree(DatumGetPointer(numbers));
 }
 
-static inline int64 *
-find_number(Sums *sums, int64 lead)
+/* Put a part aside; numbers is 0 to drop what the leads have. */
+static void
+add_part(Sums *sums, Datum leads, Datum numbers, bool negative)
 {
-	int64		key = lead >> CHUNK_BITS;
-	int64	  **blocks = likely(sums->latest != NULL && sums->latest_key == key) ? sums->latest :
-		find_chunk(sums, key);
-	int64	  **block = &blocks[(lead >> BLOCK_BITS) & (CHUNK_BLOCKS - 1)];
+	MemoryContext caller;
+	SumsPart   *part;
+	bytea	   *bytes;
 
-	if (unlikely(*block == NULL))
-		*block = MemoryContextAllocZero(sums->context, BLOCK_LEADS * sizeof(int64));
-	return &(*block)[lead & (BLOCK_LEADS - 1)];
+	if (sums->bytes > sums->max_bytes)
+		join_parts(sums);
+	caller = MemoryContextSwitchTo(sums->part_context);
+	part = palloc0(sizeof(SumsPart));
+	part->leads = (Leadset *) PG_DETOAST_DATUM_COPY(leads);
+	sums->bytes += VARSIZE(part->leads);
+	if (numbers != (Datum) 0)
+	{
+		bytes = (bytea *) PG_DETOAST_DATUM_COPY(numbers);
+		part->width = VARSIZE(bytes) > VARHDRSZ ? *VARDATA(bytes) : 0;
+		part->numbers = VARDATA(bytes) + 1;
+		part->negative = negative;
+		sums->bytes += VARSIZE(bytes);
+		if ((part->width != 1 && part->width != 2 && part->width != 4 && part->width != 8) ||
+			(int64) VARSIZE(bytes) - VARHDRSZ != 1 + LeadsetCardinality(part->leads) * part->width)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("a row of leadflow.rollup has other sums than leads"),
+					 errhint("Build all anew with: CALL leadflow.rebuild_rollups();")));
+	}
+	sums->parts = lappend(sums->parts, part);
+	MemoryContextSwitchTo(caller);
+}
+
+static int
+compare_singles(const void *a, const void *b)
+{
+	int64		x = ((const Single *) a)->lead;
+	int64		y = ((const Single *) b)->lead;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Make a part of what was added one by one. */
+static void
+flush_singles(Sums *sums)
+{
+	ExpandedLeadset *leads;
+	bytea	   *bytes;
+	Size		size;
+	int			last = 0;
+
+	if (sums->nsingles == 0)
+		return;
+	qsort(sums->singles, sums->nsingles, sizeof(Single), compare_singles);
+	for (int i = 1; i < sums->nsingles; i++)
+	{
+		if (sums->singles[i].lead == sums->singles[last].lead)
+			sums->singles[last].number += sums->singles[i].number;
+		else
+			sums->singles[++last] = sums->singles[i];
+	}
+	leads = LeadsetCreate(CurrentMemoryContext);
+	size = VARHDRSZ + 1 + (last + 1) * sizeof(int64);
+	bytes = palloc(size);
+	SET_VARSIZE(bytes, size);
+	*VARDATA(bytes) = sizeof(int64);
+	for (int i = 0; i <= last; i++)
+	{
+		LeadsetAdd(leads, sums->singles[i].lead);
+		memcpy(VARDATA(bytes) + 1 + i * sizeof(int64), &sums->singles[i].number, sizeof(int64));
+	}
+	sums->nsingles = 0;
+	add_part(sums, LeadsetGetDatum(leads), PointerGetDatum(bytes), false);
+	LeadsetDelete(leads);
+	pfree(bytes);
 }
 
 void
 SumsAdd(Sums *sums, int64 lead, int64 number)
 {
-	*find_number(sums, lead) += number;
+	if (sums->nsingles == MAX_SINGLES)
+		flush_singles(sums);
+	if (sums->singles == NULL)
+	{
+		sums->max_singles = 64;
+		sums->singles = MemoryContextAlloc(sums->context, sums->max_singles * sizeof(Single));
+	}
+	else if (sums->nsingles == sums->max_singles)
+	{
+		sums->max_singles *= 2;
+		sums->singles = repalloc(sums->singles, sums->max_singles * sizeof(Single));
+	}
+	sums->singles[sums->nsingles].lead = lead;
+	sums->singles[sums->nsingles++].number = number;
 }
 
-/* A lead's number, if there is room for it. */
-static int64 *
-look_up(Sums *sums, int64 lead)
+bool
+SumsAreThere(const Sums *sums)
 {
-	SumsChunk  *chunk = sums_chunks_lookup(sums->chunks, lead >> CHUNK_BITS);
-	int64	   *block = chunk ? chunk->blocks[(lead >> BLOCK_BITS) & (CHUNK_BLOCKS - 1)] : NULL;
-
-	return block ? &block[lead & (BLOCK_LEADS - 1)] : NULL;
+	return sums->nsingles > 0 || sums->parts != NIL;
 }
 
-int64
-SumsOf(Sums *sums, int64 lead)
+void
+SumsAddKept(Sums *sums, Datum leads, Datum numbers)
 {
-	int64	   *number = look_up(sums, lead);
-
-	return number ? *number : 0;
+	flush_singles(sums);
+	add_part(sums, leads, numbers, false);
 }
 
-/* ---- as kept ---------------------------------------------------------------------- */
-
-static inline int64
-read_number(const uint8 *bytes, int width)
+static void
+add_all(Sums *sums, Sums *other, bool negative)
 {
-	uint64		number = 0;
+	Datum		numbers;
+	ExpandedLeadset *leads = SumsToKeep(other, &numbers);
 
-	for (int i = 0; i < width; i++)
-		number |= (uint64) bytes[i] << (8 * i);
-	/* the sign of what is narrower */
-	if (width < 8 && (number & (UINT64CONST(1) << (8 * width - 1))))
-		number |= ~UINT64CONST(0) << (8 * width);
-	return (int64) number;
+	flush_singles(sums);
+	add_part(sums, LeadsetGetDatum(leads), numbers, negative);
+	LeadsetDelete(leads);
+	pfree(DatumGetPointer(numbers));
 }
+
+void
+SumsAddAll(Sums *sums, Sums *other)
+{
+	add_all(sums, other, false);
+}
+
+void
+SumsSubtractAll(Sums *sums, Sums *other)
+{
+	add_all(sums, other, true);
+}
+
+void
+SumsDrop(Sums *sums, ExpandedLeadset *leads)
+{
+	flush_singles(sums);
+	add_part(sums, LeadsetGetDatum(leads), (Datum) 0, false);
+}
+
+/* ---- going through them -------------------------------------------------------------- */
+
+/* How far one part has been gone through. */
+typedef struct Cursor
+{
+	const SumsPart *part;
+	LeadsetIterator it;
+	bool		more;			/* is there an open container? */
+	int64		base;			/* of it */
+	const char *numbers;		/* of its leads */
+} Cursor;
+
+/* The sums of a chunk of leads: those whose containers have the same base. */
+typedef struct Walk
+{
+	int			ncursors;
+	Cursor	   *cursors;
+	int64	   *sums;			/* by lead - base */
+	uint8	   *touched;		/* blocks of these that are not all 0 */
+	uint16	   *ids;			/* of a container, and */
+	int64	   *numbers;		/* the numbers to be added */
+} Walk;
+
+static void
+start_walk(Walk *walk, Sums *sums)
+{
+	ListCell   *lc;
+
+	flush_singles(sums);
+	walk->ncursors = list_length(sums->parts);
+	walk->cursors = palloc(Max(walk->ncursors, 1) * sizeof(Cursor));
+	walk->sums = palloc0(LEADSET_CONTAINER_IDS * sizeof(int64));
+	walk->touched = palloc0(CHUNK_BLOCKS);
+	walk->ids = palloc(LEADSET_CONTAINER_IDS * sizeof(uint16));
+	walk->numbers = palloc(LEADSET_CONTAINER_IDS * sizeof(int64));
+	foreach(lc, sums->parts)
+	{
+		Cursor	   *cursor = &walk->cursors[foreach_current_index(lc)];
+
+		cursor->part = lfirst(lc);
+		cursor->numbers = cursor->part->numbers;
+		LeadsetIterateContainers(&cursor->it, cursor->part->leads);
+		cursor->more = LeadsetNextContainer(&cursor->it, &cursor->base);
+	}
+}
+
+static void
+end_walk(Walk *walk)
+{
+	pfree(walk->cursors);
+	pfree(walk->sums);
+	pfree(walk->touched);
+	pfree(walk->ids);
+	pfree(walk->numbers);
+}
+
+#define READ_NUMBERS(type) \
+	for (uint32 i = 0; i < count; i++) \
+	{ \
+		type		number; \
+\
+		memcpy(&number, bytes + i * sizeof(number), sizeof(number)); \
+		numbers[i] = number; \
+	}
+
+/* They are kept as this machine has them; leadsets know no other kind of machine. */
+static void
+read_numbers(const char *bytes, int width, uint32 count, int64 *numbers)
+{
+	switch (width)
+	{
+		case 1:
+			READ_NUMBERS(int8);
+			break;
+		case 2:
+			READ_NUMBERS(int16);
+			break;
+		case 4:
+			READ_NUMBERS(int32);
+			break;
+		case 8:
+			READ_NUMBERS(int64);
+			break;
+	}
+}
+
+/* Let the open container of a part count. */
+static void
+add_container(Walk *walk, Cursor *cursor)
+{
+	const SumsPart *part = cursor->part;
+	uint32		count = cursor->it.container.cardinality;
+
+	LeadsetContainerIds(&cursor->it.container, walk->ids);
+	if (part->width == 0)
+	{
+		for (uint32 i = 0; i < count; i++)
+			walk->sums[walk->ids[i]] = 0;
+		return;
+	}
+	read_numbers(cursor->numbers, part->width, count, walk->numbers);
+	cursor->numbers += count * part->width;
+	if (part->negative)
+		for (uint32 i = 0; i < count; i++)
+			walk->numbers[i] = -walk->numbers[i];
+	for (uint32 i = 0; i < count; i++)
+	{
+		walk->sums[walk->ids[i]] += walk->numbers[i];
+		walk->touched[walk->ids[i] / BLOCK_LEADS] = 1;
+	}
+}
+
+/* Add up the next chunk that has leads, if there is one. */
+static bool
+next_chunk(Walk *walk, int64 *base)
+{
+	bool		found = false;
+
+	for (int i = 0; i < CHUNK_BLOCKS; i++)
+		if (walk->touched[i])
+			memset(&walk->sums[i * BLOCK_LEADS], 0, BLOCK_LEADS * sizeof(int64));
+	memset(walk->touched, 0, CHUNK_BLOCKS);
+	for (int i = 0; i < walk->ncursors; i++)
+	{
+		const Cursor *cursor = &walk->cursors[i];
+
+		if (cursor->more && (!found || cursor->base < *base))
+		{
+			*base = cursor->base;
+			found = true;
+		}
+	}
+	for (int i = 0; found && i < walk->ncursors; i++)
+	{
+		Cursor	   *cursor = &walk->cursors[i];
+
+		if (!cursor->more || cursor->base != *base)
+			continue;
+		add_container(walk, cursor);
+		cursor->more = LeadsetNextContainer(&cursor->it, &cursor->base);
+	}
+	return found;
+}
+
+/* ---- what is asked of them ----------------------------------------------------------- */
 
 static int
 number_width(int64 number)
@@ -134,158 +379,87 @@ number_width(int64 number)
 	return number >= PG_INT32_MIN && number <= PG_INT32_MAX ? 4 : 8;
 }
 
-void
-SumsAddKept(Sums *sums, Datum leads, Datum numbers)
-{
-	Leadset    *set = DatumGetLeadset(leads);
-	bytea	   *bytes = DatumGetByteaPP(numbers);
-	const uint8 *next = (const uint8 *) VARDATA_ANY(bytes);
-	int			width = VARSIZE_ANY_EXHDR(bytes) > 0 ? *next++ : 0;
-	int64		count = LeadsetCardinality(set);
-	LeadsetIterator it;
-	int64		lead;
-
-	if ((width != 1 && width != 2 && width != 4 && width != 8) ||
-		(int64) VARSIZE_ANY_EXHDR(bytes) != 1 + count * width)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a row of leadflow.rollup has other sums than leads"),
-				 errhint("Build all anew with: CALL leadflow.rebuild_rollups();")));
-	LeadsetIterate(&it, set);
-	/* most are pages and counts */
-	if (width == 1)
-		while (LeadsetNext(&it, &lead))
-			*find_number(sums, lead) += (int8) *next++;
-	else
-		while (LeadsetNext(&it, &lead))
-		{
-			*find_number(sums, lead) += read_number(next, width);
-			next += width;
-		}
-}
-
-/* A block that there is, and its first lead. */
-typedef struct SumsBlock
-{
-	int64		first;
-	int64	   *numbers;
-} SumsBlock;
-
-static int
-compare_chunks(const void *a, const void *b)
-{
-	int64		x = (*(SumsChunk *const *) a)->key;
-	int64		y = (*(SumsChunk *const *) b)->key;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The blocks in the order of their leads. */
-static SumsBlock *
-sorted_blocks(Sums *sums, Size *count)
-{
-	uint32		nchunks = sums->chunks->members;
-	SumsChunk **chunks = palloc(Max(nchunks, 1) * sizeof(SumsChunk *));
-	SumsBlock  *blocks = MemoryContextAllocHuge(CurrentMemoryContext,
-												Max(nchunks, 1) * (Size) CHUNK_BLOCKS * sizeof(SumsBlock));
-	sums_chunks_iterator it;
-	SumsChunk  *chunk;
-	Size		n = 0;
-
-	sums_chunks_start_iterate(sums->chunks, &it);
-	while ((chunk = sums_chunks_iterate(sums->chunks, &it)) != NULL)
-		chunks[n++] = chunk;
-	qsort(chunks, n, sizeof(SumsChunk *), compare_chunks);
-	*count = 0;
-	for (uint32 i = 0; i < nchunks; i++)
-		for (int j = 0; j < CHUNK_BLOCKS; j++)
-			if (chunks[i]->blocks[j] != NULL)
-			{
-				blocks[*count].first = (chunks[i]->key << CHUNK_BITS) + (j << BLOCK_BITS);
-				blocks[(*count)++].numbers = chunks[i]->blocks[j];
-			}
-	pfree(chunks);
-	return blocks;
-}
-
 ExpandedLeadset *
 SumsToKeep(Sums *sums, Datum *numbers)
 {
 	ExpandedLeadset *leads = LeadsetCreate(CurrentMemoryContext);
-	Size		nblocks;
-	SumsBlock  *blocks = sorted_blocks(sums, &nblocks);
+	Walk		walk;
+	int64		base;
 	Size		count = 0;
+	Size		max = LEADSET_CONTAINER_IDS;
+	int64	   *found = palloc(max * sizeof(int64));
 	int			width = 1;
 	bytea	   *bytes;
-	uint8	   *next;
+	char	   *next;
 
-	for (Size i = 0; i < nblocks; i++)
-		for (int j = 0; j < BLOCK_LEADS; j++)
-			if (blocks[i].numbers[j] != 0)
+	start_walk(&walk, sums);
+	while (next_chunk(&walk, &base))
+	{
+		if (count + LEADSET_CONTAINER_IDS > max)
+		{
+			max *= 2;
+			found = repalloc_huge(found, max * sizeof(int64));
+		}
+		for (int i = 0; i < LEADSET_CONTAINER_IDS; i++)
+		{
+			if (i % BLOCK_LEADS == 0 && !walk.touched[i / BLOCK_LEADS])
+				i += BLOCK_LEADS - 1;
+			else if (walk.sums[i] != 0)
 			{
-				width = Max(width, number_width(blocks[i].numbers[j]));
-				count++;
+				width = Max(width, number_width(walk.sums[i]));
+				found[count++] = walk.sums[i];
+				LeadsetAdd(leads, base + i);
 			}
+		}
+	}
+	end_walk(&walk);
+
 	bytes = palloc(VARHDRSZ + 1 + count * width);
 	SET_VARSIZE(bytes, VARHDRSZ + 1 + count * width);
-	next = (uint8 *) VARDATA(bytes);
+	next = VARDATA(bytes);
 	*next++ = width;
-	for (Size i = 0; i < nblocks; i++)
-		for (int j = 0; j < BLOCK_LEADS; j++)
-		{
-			int64		number = blocks[i].numbers[j];
-
-			if (number == 0)
-				continue;
-			LeadsetAdd(leads, blocks[i].first + j);
-			for (int k = 0; k < width; k++)
-				*next++ = (uint8) ((uint64) number >> (8 * k));
-		}
-	pfree(blocks);
+	/* the lowest bytes come first */
+	for (Size i = 0; i < count; i++, next += width)
+		memcpy(next, &found[i], width);
+	pfree(found);
 	*numbers = PointerGetDatum(bytes);
 	return leads;
-}
-
-/* ---- what is asked of them ----------------------------------------------------------- */
-
-void
-SumsDrop(Sums *sums, ExpandedLeadset *leads)
-{
-	LeadsetIterator it;
-	int64		lead;
-
-	LeadsetIterate(&it, DatumGetLeadset(LeadsetGetDatum(leads)));
-	while (LeadsetNext(&it, &lead))
-	{
-		int64	   *number = look_up(sums, lead);
-
-		if (number != NULL)
-			*number = 0;
-	}
 }
 
 ExpandedLeadset *
 SumsWithin(Sums *sums, const Ranges *ranges)
 {
 	ExpandedLeadset *leads = LeadsetCreate(CurrentMemoryContext);
-	Size		nblocks;
-	SumsBlock  *blocks = sorted_blocks(sums, &nblocks);
-	int64		lowest = ranges->n > 0 ? ranges->range[0].first : PG_INT64_MAX;
-	int64		highest = ranges->n > 0 ? ranges->range[ranges->n - 1].last : PG_INT64_MIN;
+	Walk		walk;
+	int64		base;
+	int64		lowest;
+	uint64		span;
 
-	for (Size i = 0; i < nblocks; i++)
+	if (ranges->n == 0)
+		return leads;
+	lowest = ranges->range[0].first;
+	span = (uint64) ranges->range[ranges->n - 1].last - lowest;
+	start_walk(&walk, sums);
+	while (next_chunk(&walk, &base))
 	{
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < BLOCK_LEADS; j++)
+		for (int block = 0; block < CHUNK_BLOCKS; block++)
 		{
-			int64		number = blocks[i].numbers[j];
+			const int64 *of_block = &walk.sums[block * BLOCK_LEADS];
+			uint64		among = 0;
 
-			if (number == 0 || number < lowest || number > highest)
+			if (!walk.touched[block])
 				continue;
-			if (ranges->n == 1 || RangesContain(ranges, number))
-				LeadsetAdd(leads, blocks[i].first + j);
+			for (int i = 0; i < BLOCK_LEADS; i++)
+				among |= (uint64) (of_block[i] != 0 && (uint64) of_block[i] - lowest <= span) << i;
+			for (; among != 0; among &= among - 1)
+			{
+				int			i = pg_rightmost_one_pos64(among);
+
+				if (ranges->n == 1 || RangesContain(ranges, of_block[i]))
+					LeadsetAdd(leads, base + block * BLOCK_LEADS + i);
+			}
 		}
 	}
-	pfree(blocks);
+	end_walk(&walk);
 	return leads;
 }

@@ -15,8 +15,12 @@ extern void SumsFree(Sums *sums);
 
 extern void SumsAdd(Sums *sums, int64 lead, int64 number);
 
-/* A lead's number, 0 where there is none. */
-extern int64 SumsOf(Sums *sums, int64 lead);
+/* Was anything added? */
+extern bool SumsAreThere(const Sums *sums);
+
+/* Add, or take away, all of the other's numbers. */
+extern void SumsAddAll(Sums *sums, Sums *other);
+extern void SumsSubtractAll(Sums *sums, Sums *other);
 
 /*
  * As they are kept: the leads whose number is not 0, and the numbers in the
@@ -26,7 +30,7 @@ extern int64 SumsOf(Sums *sums, int64 lead);
 extern void SumsAddKept(Sums *sums, Datum leads, Datum numbers);
 extern ExpandedLeadset *SumsToKeep(Sums *sums, Datum *numbers);
 
-/* Forget the numbers of some leads. */
+/* Forget the numbers that some leads have by now. */
 extern void SumsDrop(Sums *sums, ExpandedLeadset *leads);
 
 /* The leads whose number, if it is not 0, is in the ranges. */

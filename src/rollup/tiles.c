@@ -41,6 +41,13 @@ MakeContent(const RollupAtom *atom)
 	return content;
 }
 
+bool
+IsEmpty(const Content *content)
+{
+	return content->sums != NULL ? !SumsAreThere(content->sums) :
+		ExpandedLeadsetCardinality(content->leads) == 0;
+}
+
 void
 FreeContent(Content *content)
 {
@@ -64,17 +71,10 @@ DropLeads(Content *content, ExpandedLeadset *leads)
 void
 AddContent(Content *content, const Content *other)
 {
-	ExpandedLeadset *leads;
-	Datum		numbers;
-
-	if (content->sums == NULL)
-	{
+	if (content->sums != NULL)
+		SumsAddAll(content->sums, other->sums);
+	else
 		LeadsetUnion(content->leads, other->leads);
-		return;
-	}
-	leads = SumsToKeep(other->sums, &numbers);
-	SumsAddKept(content->sums, LeadsetGetDatum(leads), numbers);
-	LeadsetDelete(leads);
 }
 
 void
@@ -124,6 +124,20 @@ PutKept(const RollupAtom *atom, Tile tile, Content *content)
 
 /* ---- reading records ------------------------------------------------------------------------- */
 
+/* When the records of a tile begin. */
+static int64
+tile_first(const RollupSource *source, Tile tile)
+{
+	return Max(DayFirst(tile.first, source->time_type, source->zone), source->part_from);
+}
+
+/* When they end: of a day that is kept in part, where that does. */
+static int64
+tile_end(const RollupSource *source, Tile tile)
+{
+	return Min(DayFirst(tile.last + 1, source->time_type, source->zone), source->part_before);
+}
+
 /* Where tiles begin and end: the odd buckets between these are the tiles. */
 static Datum
 tile_bounds(const RollupSource *source, const Tile *tiles, int ntiles)
@@ -135,10 +149,8 @@ tile_bounds(const RollupSource *source, const Tile *tiles, int ntiles)
 
 	for (int i = 0; i < ntiles; i++)
 	{
-		bounds[i * 2] = TimeDatum(DayFirst(tiles[i].first, source->time_type, source->zone),
-								  source->time_type);
-		bounds[i * 2 + 1] = TimeDatum(DayFirst(tiles[i].last + 1, source->time_type, source->zone),
-									  source->time_type);
+		bounds[i * 2] = TimeDatum(tile_first(source, tiles[i]), source->time_type);
+		bounds[i * 2 + 1] = TimeDatum(tile_end(source, tiles[i]), source->time_type);
 	}
 	get_typlenbyvalalign(source->time_type, &length, &byval, &align);
 	return PointerGetDatum(construct_array(bounds, ntiles * 2, source->time_type, length, byval, align));
@@ -162,11 +174,8 @@ tile_records(const RollupSource *source, const Tile *tiles, int ntiles, Datum am
 	else
 	{
 		AddArg(args, get_array_type(source->time_type), tile_bounds(source, tiles, ntiles));
-		AddArg(args, source->time_type,
-			   TimeDatum(DayFirst(tiles[0].first, source->time_type, source->zone), source->time_type));
-		AddArg(args, source->time_type,
-			   TimeDatum(DayFirst(tiles[ntiles - 1].last + 1, source->time_type, source->zone),
-						 source->time_type));
+		AddArg(args, source->time_type, TimeDatum(tile_first(source, tiles[0]), source->time_type));
+		AddArg(args, source->time_type, TimeDatum(tile_end(source, tiles[ntiles - 1]), source->time_type));
 		appendStringInfo(&sql, " and r.%s >= $4 and r.%s < $5", time, time);
 	}
 	if (DatumGetPointer(among) != NULL)
@@ -459,6 +468,10 @@ written_tiles(const RollupSource *source, ExpandedLeadset *days)
 		local_days(source, mark, &first, &last);
 		for (DateADT day = first; day <= last; day++)
 		{
+			/* nothing is kept from there on */
+			if (DayFirst(day, source->time_type, source->zone) >=
+				Min(source->settled_before, source->part_before))
+				break;
 			if (latest != NULL && day <= latest->last)
 				continue;
 			latest = palloc(sizeof(Tile));
@@ -472,6 +485,18 @@ written_tiles(const RollupSource *source, ExpandedLeadset *days)
 		}
 	}
 	return tiles;
+}
+
+/* Begin anew with an atom: of days that are one, but not all in it yet, nothing can be mended. */
+static void
+forget_atom(RollupAtom *atom)
+{
+	SpiArgs		args = {0};
+
+	AddBigintArg(&args, atom->atom_id);
+	SpiRun("DELETE FROM leadflow.rollup WHERE atom_id = $1", &args);
+	SpiRun("UPDATE leadflow.rollup_atom SET sealed_through = NULL, complete = false WHERE atom_id = $1", &args);
+	atom->sealed_through = NO_DAY;
 }
 
 /* Put what the records give in the place of what is kept, of the leads written to. */
@@ -491,16 +516,18 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 	contents = ReadTiles(source, atoms, array, ntiles, few ? LeadsArray(marks->leads) : (Datum) 0);
 	foreach(lc, atoms)
 	{
-		const RollupAtom *atom = lfirst(lc);
+		RollupAtom *atom = lfirst(lc);
 
 		for (int i = 0; i < ntiles; i++)
 		{
+			int64		kept_before = KeptBefore(source, atom);
 			Content    *now = &contents[foreach_current_index(lc) * ntiles + i];
 			Content		kept = MakeContent(atom);
 
 			CHECK_FOR_INTERRUPTS();
 			/* of days that are not kept yet there is nothing to mend */
-			if (DATE_NOT_FINITE(array[i].first) || array[i].last <= atom->sealed_through)
+			if (DATE_NOT_FINITE(array[i].first) ||
+				DayFirst(array[i].last, source->time_type, source->zone) < kept_before)
 			{
 				if (few)
 				{
@@ -510,6 +537,8 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 				AddContent(&kept, now);
 				PutKept(atom, array[i], &kept);
 			}
+			else if (DayFirst(array[i].first, source->time_type, source->zone) < kept_before)
+				forget_atom(atom);
 			FreeContent(now);
 			FreeContent(&kept);
 		}

@@ -22,26 +22,15 @@ PG_FUNCTION_INFO_V1(forget_rollups);
 static ExpandedLeadset *
 differing(Content *kept, Content *read)
 {
-	ExpandedLeadset *leads;
-	Sums	   *difference;
 	Datum		numbers;
-	LeadsetIterator it;
-	int64		lead;
 
 	if (kept->sums == NULL)
 	{
 		LeadsetSymmetricDifference(kept->leads, read->leads);
 		return kept->leads;
 	}
-	/* what is kept, and from that take what was read */
-	difference = SumsCreate(CurrentMemoryContext);
-	leads = SumsToKeep(kept->sums, &numbers);
-	SumsAddKept(difference, LeadsetGetDatum(leads), numbers);
-	leads = SumsToKeep(read->sums, &numbers);
-	LeadsetIterate(&it, DatumGetLeadset(LeadsetGetDatum(leads)));
-	while (LeadsetNext(&it, &lead))
-		SumsAdd(difference, lead, -SumsOf(read->sums, lead));
-	return SumsToKeep(difference, &numbers);
+	SumsSubtractAll(kept->sums, read->sums);
+	return SumsToKeep(kept->sums, &numbers);
 }
 
 /* The leads of the source that have marks: of these what is kept may be out of date. */
@@ -73,14 +62,14 @@ choose_tile(const RollupSource *source, const RollupAtom *atom, Tile *tile)
 	bool		isnull;
 	DateADT		day;
 
+	if (!atom->complete)
+		return false;
 	if (atom->kind == ROLLUP_WHOLE)
 	{
 		tile->first = DATEVAL_NOBEGIN;
 		tile->last = DATEVAL_NOEND;
-		return atom->complete;
+		return true;
 	}
-	if (atom->sealed_through == NO_DAY)
-		return false;
 	AddBigintArg(&args, atom->atom_id);
 	if (SpiRead("SELECT first_day, last_day FROM leadflow.rollup WHERE atom_id = $1"
 				" ORDER BY random() LIMIT 1", &args) == 1 && pg_prng_uint64_range(&pg_global_prng_state, 0, 3) != 0)

@@ -185,10 +185,12 @@ load_lookups(Source *source)
 {
 	SpiArgs		args = {0};
 	uint64		rows;
+	bool		isnull;
 
 	AddTextArg(&args, source->name);
 	rows = SpiReadKept("SELECT l.key, l.value ->> 'label', l.value ->> 'column', l.value ->> 'relation',"
-				   " l.value ->> 'key', l.value ->> 'name', to_regclass(l.value ->> 'relation')::text"
+				   " l.value ->> 'key', l.value ->> 'name', to_regclass(l.value ->> 'relation')::text,"
+				   " to_regclass(l.value ->> 'relation')::oid"
 				   " FROM leadflow.source s, jsonb_each(s.lookups) l"
 				   " WHERE s.name = $1",
 				   &args);
@@ -214,6 +216,7 @@ load_lookups(Source *source)
 		field->lookup_key = quote_identifier(SpiText(row, 5));
 		field->lookup_name = quote_identifier(SpiText(row, 6));
 		field->lookup_relation = SpiText(row, 7);
+		source->relations = lappend_oid(source->relations, DatumGetObjectId(SpiDatum(row, 8, &isnull)));
 		source->fields = lappend(source->fields, field);
 	}
 }
@@ -242,6 +245,7 @@ SourceLoadFields(Source *source)
 		if (source->relation == NULL)
 			return false;
 	} while (!load_columns(source, relation));
+	source->relations = list_make1_oid(relation);
 	load_lookups(source);
 	LoadFormFields(source);
 	return source->fields != NIL;

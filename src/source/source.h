@@ -48,6 +48,7 @@ typedef struct Source
 	const char *name;
 	const char *label;			/* or NULL */
 	const char *relation;		/* qualified and quoted; NULL until SourceLoadFields() */
+	List	   *relations;		/* Oids: the relation, then those of lookups; NIL until then */
 	const char *lead_column;	/* quoted */
 	const char *key_column;		/* quoted, or NULL */
 	const char *time_column;	/* bare, or NULL */
