@@ -44,4 +44,20 @@
 	pg_namespace_aclcheck(object_id, role_id, mode)
 #endif
 
+/* 18 lets rows that were there before break a NOT NULL constraint */
+#if PG_VERSION_NUM < 180000
+#define NotNullHolds(columns, i)	(TupleDescAttr(columns, i)->attnotnull)
+#else
+#define NotNullHolds(columns, i) \
+	(TupleDescCompactAttr(columns, i)->attnullability == ATTNULLABLE_VALID)
+#endif
+
+/* 18 brought generated columns that are computed when read; no trigger sees them */
+#if PG_VERSION_NUM < 180000
+#define HasVirtualColumns(columns)	false
+#else
+#define HasVirtualColumns(columns) \
+	((columns)->constr != NULL && (columns)->constr->has_generated_virtual)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */

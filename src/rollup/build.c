@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "rollup/build.h"
 #include "rollup/followed.h"
+#include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -73,7 +74,7 @@ load_columns(RollupSource *source)
 				strcmp(quote_identifier(NameStr(column->attname)), source->time_column) != 0)
 				continue;
 			source->time_type = getBaseType(column->atttypid);
-			source->time_not_null = column->attnotnull;
+			source->time_not_null = ColumnHasNoNulls(relation, i);
 		}
 	}
 	table_close(relation, NoLock);

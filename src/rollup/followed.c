@@ -24,6 +24,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "rollup/followed.h"
+#include "source/source.h"
 #include "spi.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -98,6 +99,8 @@ WhyNotKept(Relation relation, bool followed)
 		return relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? "it is temporary" : NULL;
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
 		return "it is not a table, and its source has no settles_after";
+	if (HasVirtualColumns(RelationGetDescr(relation)))
+		return "it has virtual generated columns";
 	/* who writes to what it is part of would have to be followed as well */
 	if (relation->rd_rel->relispartition || has_superclass(RelationGetRelid(relation)))
 		return "it is part of another table";
@@ -251,7 +254,7 @@ hash_columns(Relation relation)
 
 		appendStringInfo(&text, "%s %u %d %u %d " UINT64_FORMAT ";",
 						 column->attisdropped ? "" : NameStr(column->attname), column->atttypid,
-						 column->atttypmod, column->attcollation, column->attnotnull,
+						 column->atttypmod, column->attcollation, ColumnHasNoNulls(relation, i),
 						 labelled_by(column->attisdropped ? InvalidOid : getBaseType(column->atttypid)));
 	}
 	return hash_text(&text);

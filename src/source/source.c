@@ -12,7 +12,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 typedef struct NamedSet
 {
@@ -134,6 +133,15 @@ find_label(const List *labels, const char *column)
 	return NULL;
 }
 
+bool
+ColumnHasNoNulls(Relation relation, int column)
+{
+	/* what inherits from a table may have dropped its constraint, a partition may not */
+	if (relation->rd_rel->relhassubclass && relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	return NotNullHolds(RelationGetDescr(relation), column);
+}
+
 /*
  * The columns of the relation; a domain is what it is over. The lock is kept until
  * the transaction ends, so that they are what the segment's query will find. False
@@ -160,7 +168,7 @@ load_columns(Source *source, Oid relation_id)
 		field->label = find_label(labels, field->name);
 		SourceSetType(field, column->atttypid);
 		field->type_name = format_type_with_typemod(column->atttypid, column->atttypmod);
-		field->not_null = column->attnotnull;
+		field->not_null = ColumnHasNoNulls(relation, i);
 		field->generated = column->attgenerated != '\0';
 		field->column = quote_identifier(field->name);
 		source->fields = lappend(source->fields, field);

@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "form/form.h"
 #include "nodes/pg_list.h"
+#include "utils/rel.h"
 
 typedef enum FieldType
 {
@@ -62,6 +63,9 @@ extern List *LoadSources(void);
 
 /* Find a source's relation and read its fields from the catalog. False when it is gone. */
 extern bool SourceLoadFields(Source *source);
+
+/* Is no record without a value there, of the relation's columns by their place, from 0? */
+extern bool ColumnHasNoNulls(Relation relation, int column);
 
 /*
  * The field of a name, or else of a label, which is compared without regard to
