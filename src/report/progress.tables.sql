@@ -60,11 +60,12 @@ COMMENT ON COLUMN leadflow.rep_progress.due_today IS 'open, not done and due tod
 COMMENT ON COLUMN leadflow.rep_progress.contact_today IS 'open, not done and to be contacted again today (本日再アプローチ)';
 COMMENT ON COLUMN leadflow.rep_progress.overdue IS 'open, not done and past their due day (期限超過)';
 
--- All lists, also those with nothing to count.
+-- The same of all lists, also of those with nothing to count; without the reps, whom to
+-- tell apart takes time.
 CREATE OR REPLACE VIEW leadflow.list_summary WITH (security_invoker = true) AS
 SELECT p.list,
        max(p.status) AS status,
-       sum(p.members)::bigint AS members,
+       (sum(p.not_started) + sum(p.in_progress) + sum(p.done))::bigint AS members,
        sum(p.not_started)::bigint AS not_started,
        sum(p.in_progress)::bigint AS in_progress,
        sum(p.done)::bigint AS done,
@@ -75,21 +76,41 @@ SELECT p.list,
        sum(p.overdue)::bigint AS overdue,
        max(p.last_refresh) AS last_refresh,
        max(p.next_refresh) AS next_refresh
-  FROM (SELECT g.list, NULL::text AS status, g.members, g.not_started, g.in_progress, g.done, g.activities, g.effective_calls, g.appointments,
-               g.deals, g.overdue, NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
-          FROM leadflow.rep_progress AS g
-         UNION ALL
-        SELECT l.name, l.status, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-               (SELECT max(u.as_of) FROM leadflow.refresh_run AS u WHERE u.list_id = l.list_id AND u.finished IS NOT NULL),
+  FROM (SELECT l.name AS list, l.status, 0 AS not_started, 0 AS in_progress, 0 AS done, 0 AS activities, 0 AS effective_calls, 0 AS appointments,
+               0 AS deals, 0 AS overdue,
+               (SELECT max(u.as_of) FROM leadflow.refresh_run AS u WHERE u.list_id = l.list_id AND u.finished IS NOT NULL) AS last_refresh,
                CASE WHEN l.status = 'open' AND l.segment IS NOT NULL THEN
                    CASE WHEN t.due_at > t.done_through THEN t.due_at
                         ELSE leadflow.next_run(l.cadence, greatest(now(), t.done_through), z.zone)
                    END
-               END
+               END AS next_refresh
           FROM leadflow.list AS l
          CROSS JOIN LATERAL (SELECT coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone')) AS zone) AS z
          CROSS JOIN LATERAL (SELECT leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
-                                    greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t) AS p
+                                    greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t
+         UNION ALL
+        SELECT l.name, NULL, count(*) FILTER (WHERE m.state = 'not_started'), count(*) FILTER (WHERE m.state = 'in_progress'),
+               count(*) FILTER (WHERE m.state = 'done'), 0, 0, 0, 0, count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done'), NULL, NULL
+          FROM leadflow.list AS l
+         CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
+          JOIN leadflow.member AS m USING (list_id)
+          LEFT JOIN leadflow.lead AS d USING (lead_id)
+         WHERE m.left_at IS NULL AND (m.state = 'done' OR NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL)
+         GROUP BY l.list_id, l.name
+         UNION ALL
+        SELECT l.name, NULL, 0, 0, count(*), 0, 0, 0, 0, 0, NULL, NULL
+          FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)
+         WHERE m.state = 'done' AND m.left_at IS NOT NULL
+         GROUP BY l.list_id, l.name
+         UNION ALL
+        SELECT l.name, NULL, 0, 0, 0, count(*), count(*) FILTER (WHERE leadflow.is_effective(a.form_version, a.result)),
+               count(*) FILTER (WHERE leadflow.is_appointment(a.form_version, a.result)), 0, 0, NULL, NULL
+          FROM leadflow.activity AS a JOIN leadflow.list AS l USING (list_id)
+         GROUP BY l.list_id, l.name
+         UNION ALL
+        SELECT l.name, NULL, 0, 0, 0, 0, 0, 0, count(*), 0, NULL, NULL
+          FROM leadflow.deal AS e JOIN leadflow.list AS l USING (list_id)
+         GROUP BY l.list_id, l.name) AS p
  GROUP BY p.list;
 COMMENT ON VIEW leadflow.list_summary IS 'how far each list is worked, and what came of it (リストサマリー)';
 COMMENT ON COLUMN leadflow.list_summary.list IS 'list (リスト名)';
