@@ -89,8 +89,9 @@ SELECT p.list,
          CROSS JOIN LATERAL (SELECT leadflow.last_run(l.cadence, now(), z.zone) AS due_at,
                                     greatest(l.created_at, l.done_through) AS done_through OFFSET 0) AS t
          UNION ALL
-        SELECT l.name, NULL, count(*) FILTER (WHERE m.state = 'not_started'), count(*) FILTER (WHERE m.state = 'in_progress'),
-               count(*) FILTER (WHERE m.state = 'done'), 0, 0, 0, 0, count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done'), NULL, NULL
+        SELECT l.name, NULL::text AS status, count(*) FILTER (WHERE m.state = 'not_started'), count(*) FILTER (WHERE m.state = 'in_progress'),
+               count(*) FILTER (WHERE m.state = 'done'), 0, 0, 0, 0, count(*) FILTER (WHERE m.due_on < t.today AND m.state <> 'done'),
+               NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
           FROM leadflow.list AS l
          CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
           JOIN leadflow.member AS m USING (list_id)
@@ -98,17 +99,20 @@ SELECT p.list,
          WHERE m.left_at IS NULL AND (m.state = 'done' OR NOT d.do_not_contact AND d.deleted_at IS NULL AND d.merged_into IS NULL)
          GROUP BY l.list_id, l.name
          UNION ALL
-        SELECT l.name, NULL, 0, 0, count(*), 0, 0, 0, 0, 0, NULL, NULL
+        SELECT l.name, NULL::text AS status, 0, 0, count(*), 0, 0, 0, 0, 0,
+               NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
           FROM leadflow.member AS m JOIN leadflow.list AS l USING (list_id)
          WHERE m.state = 'done' AND m.left_at IS NOT NULL
          GROUP BY l.list_id, l.name
          UNION ALL
-        SELECT l.name, NULL, 0, 0, 0, count(*), count(*) FILTER (WHERE leadflow.is_effective(a.form_version, a.result)),
-               count(*) FILTER (WHERE leadflow.is_appointment(a.form_version, a.result)), 0, 0, NULL, NULL
+        SELECT l.name, NULL::text AS status, 0, 0, 0, count(*), count(*) FILTER (WHERE leadflow.is_effective(a.form_version, a.result)),
+               count(*) FILTER (WHERE leadflow.is_appointment(a.form_version, a.result)), 0, 0,
+               NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
           FROM leadflow.activity AS a JOIN leadflow.list AS l USING (list_id)
          GROUP BY l.list_id, l.name
          UNION ALL
-        SELECT l.name, NULL, 0, 0, 0, 0, 0, 0, count(*), 0, NULL, NULL
+        SELECT l.name, NULL::text AS status, 0, 0, 0, 0, 0, 0, count(*), 0,
+               NULL::timestamptz AS last_refresh, NULL::timestamptz AS next_refresh
           FROM leadflow.deal AS e JOIN leadflow.list AS l USING (list_id)
          GROUP BY l.list_id, l.name) AS p
  GROUP BY p.list;
