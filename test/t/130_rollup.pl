@@ -16,7 +16,7 @@ my $seed = seed();
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-$node->append_conf('postgresql.conf', "max_prepared_transactions = 100\nmax_connections = 30\nrestart_after_crash = on\njit = off");
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 1000\nmax_connections = 30\nrestart_after_crash = on\njit = off");
 $node->start;
 my $db = database($node, 'crm');
 
