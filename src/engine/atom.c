@@ -179,11 +179,3 @@ FindAtom(AtomTable *table, const BoundNode *node)
 		atom->records_sql = records_query(atom->source, node->where, node->kind == SEGMENT_EDGE, "");
 	return atom;
 }
-
-char *
-AtomText(const Atom *atom)
-{
-	char	   *text = SegmentDeparse(atom->node->written);
-
-	return atom->fails ? psprintf("not %s", text) : text;
-}

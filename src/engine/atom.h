@@ -72,7 +72,4 @@ extern bool IsColumn(const SourceField *field, const char *column);
 /* The column of a source's lead id as bigint, or NULL where it is no integer. */
 extern char *LeadIdSql(const Source *source);
 
-/* As somebody who reads segments would write it. */
-extern char *AtomText(const Atom *atom);
-
 #endif							/* LEADFLOW_ATOM_H */

@@ -66,15 +66,6 @@ RangesOf(int64 first, int64 last)
 }
 
 Ranges *
-RangesEverything(void)
-{
-	Ranges	   *ranges = RangesOf(PG_INT64_MIN, PG_INT64_MAX);
-
-	ranges->null = true;
-	return ranges;
-}
-
-Ranges *
 RangesComplement(const Ranges *ranges)
 {
 	Ranges	   *rest = make_ranges(!ranges->null, ranges->n + 1);

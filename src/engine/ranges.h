@@ -41,7 +41,6 @@ typedef struct Clock
 extern Clock MakeClock(TimestampTz as_of, const char *zone);
 
 extern Ranges *RangesOf(int64 first, int64 last);	/* empty when last < first */
-extern Ranges *RangesEverything(void);	/* null too */
 extern Ranges *RangesComplement(const Ranges *ranges);
 extern Ranges *RangesIntersect(const Ranges *a, const Ranges *b);
 extern Ranges *RangesUnion(const Ranges *a, const Ranges *b);

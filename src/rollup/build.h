@@ -37,10 +37,6 @@ typedef struct Content
 extern Content MakeContent(const RollupAtom *atom);
 extern bool IsEmpty(const Content *content);
 extern void FreeContent(Content *content);
-extern void DropLeads(Content *content, ExpandedLeadset *leads);
-
-/* Add one to another, of other records or other leads. */
-extern void AddContent(Content *content, const Content *other);
 
 /* Add what is kept; and put something in its place. */
 extern void AddKept(Content *content, const RollupAtom *atom, DateADT first_day);

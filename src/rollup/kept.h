@@ -45,23 +45,7 @@ typedef struct RollupAtom
 	TimestampTz newest;			/* DT_NOBEGIN for null */
 } RollupAtom;
 
-/* Register with the engine; from RollupInit(). */
-extern ExpandedLeadset *ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context);
-
 /* Before when an atom's records are kept: through its last day, or a part of the next. */
 extern int64 KeptBefore(const RollupSource *source, const RollupAtom *atom);
-
-/*
- * What is covered of one range by what is kept: from first through last, none
- * when first > last, of the last day what was before an instant.
- */
-typedef struct Covered
-{
-	DateADT		first;
-	DateADT		last;
-	int64		before;
-} Covered;
-
-extern Covered CoveredDays(const Range *range, const RollupSource *source, const RollupAtom *atom);
 
 #endif							/* LEADFLOW_ROLLUP_KEPT_H */

@@ -32,6 +32,8 @@
 /* leadflow.use_rollups */
 static bool use_rollups = true;
 
+static ExpandedLeadset *provide_rollup(const Atom *atom, const Clock *clock, MemoryContext context);
+
 void
 RollupInit(void)
 {
@@ -39,7 +41,7 @@ RollupInit(void)
 							 "Uses what is kept of conditions by day when segments are evaluated.",
 							 "Results are the same without; evaluation then reads the records.",
 							 &use_rollups, true, PGC_USERSET, 0, NULL, NULL, NULL);
-	RegisterAtomProvider(ProvideRollup);
+	RegisterAtomProvider(provide_rollup);
 }
 
 /* ---- what there is --------------------------------------------------------------------- */
@@ -122,8 +124,19 @@ KeptBefore(const RollupSource *source, const RollupAtom *atom)
 	return before;
 }
 
-Covered
-CoveredDays(const Range *range, const RollupSource *source, const RollupAtom *atom)
+/*
+ * What is covered of one range by what is kept: from first through last, none
+ * when first > last, of the last day what was before an instant.
+ */
+typedef struct Covered
+{
+	DateADT		first;
+	DateADT		last;
+	int64		before;
+} Covered;
+
+static Covered
+covered_days(const Range *range, const RollupSource *source, const RollupAtom *atom)
 {
 	Oid			type = source->time_type;
 	pg_tz	   *zone = source->zone;
@@ -288,7 +301,7 @@ gather(Gathered *all, const Ranges *times)
 		Covered		covered = {.first = FIRST_DAY, .last = FIRST_DAY - 1};
 
 		if (range->last >= LowestTime(type))
-			covered = CoveredDays(range, all->source, all->kept);
+			covered = covered_days(range, all->source, all->kept);
 		/* what is before all days is read with these, if it is kept */
 		if (begins && all->shape->settles_after == NULL && covered.first <= covered.last)
 			covered.first = DATEVAL_NOBEGIN;
@@ -445,8 +458,8 @@ provide_from(const Atom *atom, const RollupShape *shape, const Clock *clock)
  * his business; he reads the records. So does whoever is in the middle of
  * writing: a trigger before ours sees records that are not marked yet.
  */
-ExpandedLeadset *
-ProvideRollup(const Atom *atom, const Clock *clock, MemoryContext context)
+static ExpandedLeadset *
+provide_rollup(const Atom *atom, const Clock *clock, MemoryContext context)
 {
 	MemoryContext work;
 	MemoryContext caller;

@@ -59,8 +59,8 @@ FreeContent(Content *content)
 	content->leads = NULL;
 }
 
-void
-DropLeads(Content *content, ExpandedLeadset *leads)
+static void
+drop_leads(Content *content, ExpandedLeadset *leads)
 {
 	if (content->sums != NULL)
 		SumsDrop(content->sums, leads);
@@ -68,8 +68,9 @@ DropLeads(Content *content, ExpandedLeadset *leads)
 		LeadsetSubtract(content->leads, leads);
 }
 
-void
-AddContent(Content *content, const Content *other)
+/* Add one to another, of other records or other leads. */
+static void
+add_content(Content *content, const Content *other)
 {
 	if (content->sums != NULL)
 		SumsAddAll(content->sums, other->sums);
@@ -532,9 +533,9 @@ repair_tiles(const RollupSource *source, const List *atoms, const List *tiles, c
 				if (few)
 				{
 					AddKept(&kept, atom, array[i].first);
-					DropLeads(&kept, marks->leads);
+					drop_leads(&kept, marks->leads);
 				}
-				AddContent(&kept, now);
+				add_content(&kept, now);
 				PutKept(atom, array[i], &kept);
 			}
 			else if (DayFirst(array[i].first, source->time_type, source->zone) < kept_before)
