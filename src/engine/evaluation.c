@@ -211,7 +211,7 @@ source_cost(Evaluation *evaluation, const Source *source)
 	}
 	known = palloc(sizeof(SourceCost));
 	known->source = source;
-	EstimateQuery(psprintf("select from %s as r", source->relation), &evaluation->clock, (Datum) 0,
+	EstimateQuery(psprintf("select r from %s as r", source->relation), &evaluation->clock, (Datum) 0,
 				  &known->cost, &rows);
 	evaluation->source_costs = lappend(evaluation->source_costs, known);
 	return known->cost;

@@ -136,7 +136,7 @@ COMMENT ON COLUMN leadflow.visit.fields IS 'further fields (追加項目)';
 
 -- With what segments ask of visits most often, so that those of the last few
 -- weeks are found without a look at the table.
-CREATE INDEX IF NOT EXISTS visit_visited_at ON leadflow.visit (visited_at) INCLUDE (lead_id, pages);
+CREATE INDEX IF NOT EXISTS visit_visited_at ON leadflow.visit (visited_at, pages) INCLUDE (lead_id);
 
 CREATE TABLE IF NOT EXISTS leadflow.application (
     lead_id bigint NOT NULL REFERENCES leadflow.lead,
