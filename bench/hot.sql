@@ -19,8 +19,9 @@ SELECT CASE WHEN leadflow.evaluate('segment(''hot'')') OPERATOR(leadflow.=) (SEL
             THEN 'DO $$ BEGIN END $$' ELSE 'DO $$ BEGIN RAISE ''the hand-written query disagrees''; END $$' END AS agree \gset
 :agree;
 
--- by hand over visits as they are kept elsewhere, with an index on their time
-CREATE TABLE public.visit_by_hand AS SELECT lead_id, visit_id, visited_at, pages FROM leadflow.visit;
+-- by hand over visits as they are kept elsewhere: in the order of time, with an index on it
+CREATE TABLE public.visit_by_hand AS
+SELECT lead_id, visit_id, visited_at, pages FROM leadflow.visit ORDER BY visited_at;
 ALTER TABLE public.visit_by_hand ADD PRIMARY KEY (lead_id, visit_id);
 CREATE INDEX ON public.visit_by_hand (visited_at);
 VACUUM ANALYZE public.visit_by_hand;
