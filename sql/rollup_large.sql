@@ -47,6 +47,21 @@ CALL leadflow.build_rollups('2020-05-11');
 SELECT * FROM compare();
 SELECT count(*) FROM leadflow.verify_rollups(1000) WHERE wrong OPERATOR(leadflow.<>) '{}';
 
+-- a query that asks for one lead after the other soon has them all from what is kept, though to read the records were dear
+CREATE INDEX act_lead ON act (lead_id);
+BEGIN;
+UPDATE pg_class SET reltuples = 2e9 WHERE oid = 'act'::regclass;
+CREATE FUNCTION ask(kept boolean, OUT leads bigint, OUT probes bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    probes := -pg_stat_get_xact_numscans('act_lead'::regclass);
+    PERFORM set_config('leadflow.use_rollups', kept::text, true);
+    SELECT count(*) INTO leads FROM (SELECT lead_id FROM leadflow.lead ORDER BY lead_id LIMIT 1000) AS l
+     WHERE leadflow.matches(l.lead_id, 'sum(act.n) > 1', '2020-05-10 12:00+09');
+    probes := probes + pg_stat_get_xact_numscans('act_lead'::regclass);
+END $$;
+SELECT kept, leads, probes < 300 AS few_probes FROM unnest('{t,f}'::boolean[]) AS kept, ask(kept);
+ROLLBACK;
+
 DELETE FROM leadflow.saved_segment WHERE name LIKE 'large%';
 DELETE FROM leadflow.source WHERE name = 'act';
 DROP FUNCTION compare();

@@ -17,6 +17,9 @@
  */
 extern Datum EvaluateSegment(const char *text, TimestampTz as_of, const char *zone);
 
+/* The same where all of its atoms are known without a look at records; else false. */
+extern bool EvaluateKnown(const char *text, TimestampTz as_of, const char *zone, Datum *leads);
+
 /*
  * The same of several segments at once: a list of leadsets, in order, with NULL for
  * a segment that does not bind.

@@ -38,23 +38,27 @@ AsOfArgument(FunctionCallInfo fcinfo, int argument)
 	return as_of;
 }
 
-/* All that an evaluation takes is freed at its end but what it returns. */
-Datum
-EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
+/*
+ * All that an evaluation takes is freed at its end but what it returns: false,
+ * and nothing, where it is to be of what is known alone and that is not all.
+ */
+static bool
+evaluate_one(const char *text, TimestampTz as_of, const char *zone, bool known_only, Datum *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "evaluation", ALLOCSET_DEFAULT_SIZES);
 	Binding    *binding;
-	ExpandedLeadset *volatile leads;
-	Datum		result;
+	ExpandedLeadset *volatile leads = NULL;
 
 	MemoryContextSwitchTo(context);
 	binding = HoldBinding(text);
 	PG_TRY();
 	{
 		Evaluation *evaluation = StartEvaluation(as_of, zone);
+		Part	   *root = AddBound(evaluation, BoundTree(binding));
 
-		leads = EvaluatePart(evaluation, AddBound(evaluation, BoundTree(binding)));
+		if (!known_only || IsKnown(evaluation))
+			leads = EvaluatePart(evaluation, root);
 	}
 	PG_FINALLY();
 	{
@@ -62,9 +66,25 @@ EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
-	result = PointerGetDatum(DatumGetLeadset(LeadsetGetDatum(leads)));
+	if (leads != NULL)
+		*result = PointerGetDatum(DatumGetLeadset(LeadsetGetDatum(leads)));
 	MemoryContextDelete(context);
-	return result;
+	return leads != NULL;
+}
+
+Datum
+EvaluateSegment(const char *text, TimestampTz as_of, const char *zone)
+{
+	Datum		leads;
+
+	(void) evaluate_one(text, as_of, zone, false, &leads);
+	return leads;
+}
+
+bool
+EvaluateKnown(const char *text, TimestampTz as_of, const char *zone, Datum *leads)
+{
+	return evaluate_one(text, as_of, zone, true, leads);
 }
 
 static bool

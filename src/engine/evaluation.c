@@ -634,14 +634,27 @@ evaluate_part(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 	return leads;
 }
 
+bool
+IsKnown(Evaluation *evaluation)
+{
+	bool		known = true;
+	ListCell   *lc;
+
+	foreach(lc, evaluation->table.atoms)
+	{
+		Atom	   *atom = lfirst(lc);
+
+		ask_providers(evaluation, atom);
+		known &= atom->leads != NULL;
+	}
+	return known;
+}
+
 ExpandedLeadset *
 EvaluateAmong(Evaluation *evaluation, Part *part, ExpandedLeadset *among)
 {
-	ListCell   *lc;
-
 	/* what a provider knows costs little, and saves to weigh the rest */
-	foreach(lc, evaluation->table.atoms)
-		ask_providers(evaluation, lfirst(lc));
+	(void) IsKnown(evaluation);
 	/* of a single atom there is nothing to choose */
 	if (list_length(evaluation->table.atoms) > 1)
 		weigh(evaluation);

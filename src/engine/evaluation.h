@@ -62,6 +62,9 @@ extern Evaluation *StartEvaluation(TimestampTz as_of, const char *zone);
 extern Part *AddSegment(Evaluation *evaluation, const char *text);
 extern Part *AddBound(Evaluation *evaluation, const BoundNode *node);
 
+/* Are all atoms known without a look at records? */
+extern bool IsKnown(Evaluation *evaluation);
+
 /* The leads of a segment that was added: a set of the caller's own. */
 extern ExpandedLeadset *EvaluatePart(Evaluation *evaluation, Part *root);
 
