@@ -103,6 +103,9 @@ CREATE VIEW public.told AS SELECT n::bigint AS lead_id FROM generate_series(1, 2
 SELECT leadflow.register_source('told', 'public.told');
 SELECT count(*) FROM leadflow.lead WHERE lead_id <= 100 AND leadflow.contains(leadflow.evaluate('told', pg_temp.at()), lead_id);
 SELECT i, leadflow.evaluate(s, pg_temp.at() - i * interval '1 year') FROM unnest('{lead(lead_id in (1\,2)),lead(lead_id = 3)}'::leadflow.segment[]) AS s, generate_series(0, 1) AS i ORDER BY i, s::text;
+SELECT bool_and(hit = (lead_id > n)), bool_and(hit = leadflow.contains(leadflow.evaluate(s, pg_temp.at()), lead_id)), count(*)
+  FROM (SELECT l.lead_id, n, s, leadflow.matches(l.lead_id, s, pg_temp.at()) AS hit
+          FROM generate_series(1, 40) AS l (lead_id), LATERAL (SELECT n, ('lead(lead_id > ' || n || ')')::leadflow.segment AS s FROM generate_series(1, 12 + l.lead_id % 8) AS n OFFSET 0) AS segments OFFSET 0) AS asked;
 CREATE FUNCTION pg_temp.after_writing() RETURNS leadflow.leadset[] LANGUAGE plpgsql AS $$
 DECLARE
     found leadflow.leadset[];

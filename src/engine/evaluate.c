@@ -166,7 +166,7 @@ evaluate(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(frame.caller);
 		result = EvaluateSegment(SegmentText(segment), as_of, zone);
 	}
-	if (answer != NULL && VARSIZE_ANY(DatumGetPointer(result)) / 1024 < (Size) work_mem)
+	if (answer != NULL && VARSIZE_ANY(DatumGetPointer(result)) / 1024 < (Size) work_mem / QUESTIONS_KEPT)
 	{
 		MemoryContextSwitchTo(answer->question.context);
 		answer->leads = (struct varlena *) DatumGetPointer(datumCopy(result, false, -1));

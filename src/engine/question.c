@@ -1,6 +1,7 @@
 /*
  * question.c
- *		Is a call in a query asked the same again?
+ *		Is a call in a query asked the same again? The latest question comes first;
+ *		the last one makes room for another.
  */
 #include "postgres.h"
 
@@ -28,37 +29,62 @@ copy_text(const struct varlena *value)
 	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
 }
 
+static bool
+is_asked_again(const Question *question, const Segment *segment, TimestampTz as_of,
+			   const text *zone, const SnapshotStamp *seen)
+{
+	return question->as_of == as_of && same_text(question->segment, segment) &&
+		same_text(question->zone, zone) && SameStamp(&question->seen, seen) &&
+		question->statement == GetCurrentStatementStartTimestamp() &&
+		question->role == GetUserId();
+}
+
 void *
 AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment, TimestampTz as_of,
 			  const text *zone)
 {
+	Question   *first;
 	Question   *question;
+	Question   *before = NULL;
 	SnapshotStamp seen;
 	MemoryContext context,
 				caller;
+	int			n = 1;
 
 	/* the snapshot of a query is registered; that of an expression of PL/pgSQL is not */
 	if (fcinfo->flinfo == NULL || GetActiveSnapshot()->regd_count == 0)
 		return NULL;
-	question = fcinfo->flinfo->fn_extra;
 	seen = StampSnapshot();
+	first = question = fcinfo->flinfo->fn_extra;
+	while (question != NULL && n < QUESTIONS_KEPT &&
+		   !is_asked_again(question, segment, as_of, zone, &seen))
+	{
+		before = question;
+		question = question->next;
+		n++;
+	}
+
+	/* to the front: the one asked for, else the last to be replaced, else a new one */
 	if (question == NULL)
 	{
 		question = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, size);
 		question->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "leadflow question",
 												  ALLOCSET_SMALL_SIZES);
-		fcinfo->flinfo->fn_extra = question;
 	}
-	else if (SameStamp(&question->seen, &seen) &&
-			 question->statement == GetCurrentStatementStartTimestamp() &&
-			 question->role == GetUserId() && question->as_of == as_of &&
-			 same_text(question->zone, zone) && same_text(question->segment, segment))
+	else if (before != NULL)
+		before->next = question->next;
+	if (question != first)
+		question->next = first;
+	fcinfo->flinfo->fn_extra = question;
+	if (question->segment != NULL && is_asked_again(question, segment, as_of, zone, &seen))
 		return question;
 
+	first = question->next;
 	context = question->context;
 	memset(question, 0, size);
 	MemoryContextReset(context);
 	question->context = context;
+	question->next = first;
 
 	caller = MemoryContextSwitchTo(context);
 	question->segment = copy_text(segment);

@@ -4,7 +4,8 @@
  *
  * A query asks for each row, and most often the same again: with WHERE, or where
  * the planner has no reason to ask once. What a call keeps of its answer follows
- * the question in a structure of its own.
+ * the question in a structure of its own. It may ask several in turn, as when
+ * members are asked for the segment of their list.
  */
 #ifndef LEADFLOW_QUESTION_H
 #define LEADFLOW_QUESTION_H
@@ -14,8 +15,11 @@
 #include "segment/segment.h"
 #include "utils/timestamp.h"
 
+#define QUESTIONS_KEPT	16
+
 typedef struct Question
 {
+	struct Question *next;
 	MemoryContext context;		/* of what follows, and of the answer */
 	Segment    *segment;
 	TimestampTz as_of;
