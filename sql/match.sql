@@ -173,6 +173,22 @@ BEGIN
     RETURN concat_ws(' ', before, after);
 END $$;
 SELECT pg_temp.counted();
+-- and so does a function of PL/pgSQL of each query that calls it: policies may go by settings
+ALTER TABLE leadflow.lead ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON leadflow.lead USING (lead_id % 2 = current_setting('leadflow_test.tenant')::int);
+CREATE FUNCTION public.is_found(lead bigint) RETURNS boolean STABLE LANGUAGE plpgsql AS 'BEGIN RETURN leadflow.matches(lead, ''lead(employees = -1)''); END';
+CREATE FUNCTION pg_temp.found(tenant text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found leadflow.leadset;
+BEGIN
+    PERFORM set_config('leadflow_test.tenant', tenant, true);
+    SELECT leadflow.leadset_agg(n) INTO found FROM generate_series(1001, 1300) AS n WHERE public.is_found(n);
+    RETURN concat_ws(' ', leadflow.min_id(found), leadflow.cardinality(found));
+END $$;
+SET LOCAL ROLE regress_leadflow_caller;
+SELECT pg_temp.found('0'), pg_temp.found('1');
+RESET ROLE;
+ALTER TABLE leadflow.lead DISABLE ROW LEVEL SECURITY;
 
 -- the planner knows how many leads there are in a segment; of one that does not bind, nothing
 ANALYZE leadflow.lead;
