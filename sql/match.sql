@@ -203,4 +203,18 @@ SELECT pg_temp.estimate('SELECT FROM leadflow.lead WHERE leadflow.matches(lead_i
        pg_temp.estimate('SELECT FROM leadflow.lead WHERE leadflow.matches(lead_id, ''lead(employees = -1)'')') > 490, pg_temp.estimate('SELECT FROM leadflow.lead WHERE NOT leadflow.matches(lead_id, ''lead(employees = -1)'')') < 20,
        pg_temp.estimate('SELECT FROM leadflow.lead WHERE leadflow.matches(lead_id, ''visit(page = 1)'')') > 0;
 EXPLAIN (COSTS OFF) SELECT FROM leadflow.lead WHERE leadflow.matches(lead_id, 'everyone', '2026-06-10') AND lead_id > 1400 AND email IS NULL;
+-- a segment about a view that asks for more segments than are kept
+UPDATE leadflow.lead SET employees = lead_id WHERE lead_id BETWEEN 1001 AND 1500;
+ANALYZE leadflow.lead;
+CREATE FUNCTION pg_temp.estimates() RETURNS integer[] LANGUAGE sql AS $$
+SELECT array_agg(pg_temp.estimate(format('SELECT FROM leadflow.lead WHERE leadflow.matches(lead_id, ''lead(employees > %s)'')', 1000 + n * 5))) FROM generate_series(70, 1, -1) AS n
+$$;
+DO $$
+BEGIN
+    EXECUTE (SELECT format('CREATE VIEW public.match_any AS SELECT lead_id FROM leadflow.lead WHERE %s', string_agg(format('leadflow.matches(lead_id, ''lead(employees > %s)'')', 1000 + n * 5), ' OR ')) FROM generate_series(1, 70) AS n);
+END $$;
+SELECT leadflow.register_source('match_any', 'public.match_any');
+SELECT pg_temp.estimates() AS before \gset
+SELECT pg_temp.estimate('SELECT FROM leadflow.lead WHERE leadflow.matches(lead_id, ''match_any'')') > 0;
+SELECT pg_temp.estimates() = :'before';
 ROLLBACK;
