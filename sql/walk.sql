@@ -63,6 +63,11 @@ REVOKE SELECT ON public.call FROM walker;
 SET ROLE walker;
 SELECT leadflow.evaluate('visit(pages = 7) and call');
 RESET ROLE;
+-- who may read some columns alone may not read where a record lies
+GRANT SELECT (lead_id, call_id, at, n) ON public.call TO walker;
+SET ROLE walker;
+SELECT n, leads, as_by_sql, ways LIKE '%walk%' AS walked FROM public.asked, public.walked(segment) AS w WHERE n <= 2 ORDER BY n;
+RESET ROLE;
 
 -- nor is there an index to walk along where the records are a child's
 CREATE TABLE public.old_call () INHERITS (public.call);

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -211,13 +212,20 @@ records_array(const Records *records)
 	return PointerGetDatum(array);
 }
 
+/* The statement asks for ctid, which a privilege on other columns alone is none for. */
+static bool
+may_read_ctid(Relation relation)
+{
+	return pg_class_aclcheck(RelationGetRelid(relation), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 bool
 WalkToRecords(const Source *source, ExpandedLeadset *leads, double most, Datum *records)
 {
 	Relation	relation = table_open(linitial_oid(source->relations), AccessShareLock);
 	BlockNumber pages = 0;
 	Relation	index = open_index(source, relation, &pages);
-	bool		worthwhile = index != NULL &&
+	bool		worthwhile = index != NULL && may_read_ctid(relation) &&
 		is_worthwhile(pages, ExpandedLeadsetCardinality(leads), most);
 	Records		found = {.max = 1024};
 
