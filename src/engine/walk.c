@@ -16,6 +16,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "engine/estimate.h"
 #include "engine/walk.h"
@@ -62,7 +63,7 @@ is_by_lead(Relation index, AttrNumber lead)
 		index->rd_index->indisvalid &&
 		!index->rd_index->indcheckxmin &&
 		index->rd_index->indkey.values[0] == lead &&
-		index->rd_opcintype[0] == INT8OID &&
+		index->rd_opfamily[0] == INTEGER_BTREE_FAM_OID &&
 		(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
 		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 }
