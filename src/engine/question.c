@@ -29,14 +29,26 @@ copy_text(const struct varlena *value)
 	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
 }
 
+/* A query keeps its snapshot; between statements that fetch from it settings may change. */
 static bool
 is_asked_again(const Question *question, const Segment *segment, TimestampTz as_of,
-			   const text *zone, const SnapshotStamp *seen)
+			   const text *zone)
 {
-	return question->as_of == as_of && same_text(question->segment, segment) &&
-		same_text(question->zone, zone) && SameStamp(&question->seen, seen) &&
+	return question->snapshot == GetActiveSnapshot() &&
 		question->statement == GetCurrentStatementStartTimestamp() &&
-		question->role == GetUserId();
+		question->role == GetUserId() && question->as_of == as_of &&
+		same_text(question->zone, zone) && same_text(question->segment, segment);
+}
+
+/*
+ * The snapshot of a query is registered; that which an expression takes is not, but
+ * a stable function goes by that of the query which calls it.
+ */
+bool
+IsOfQuery(const FmgrInfo *function)
+{
+	return function != NULL && GetActiveSnapshot()->regd_count > 0 &&
+		MemoryContextGetParent(function->fn_mcxt) != TopTransactionContext;
 }
 
 void *
@@ -46,18 +58,15 @@ AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment, Timest
 	Question   *first;
 	Question   *question;
 	Question   *before = NULL;
-	SnapshotStamp seen;
 	MemoryContext context,
 				caller;
 	int			n = 1;
 
-	/* the snapshot of a query is registered; that of an expression of PL/pgSQL is not */
-	if (fcinfo->flinfo == NULL || GetActiveSnapshot()->regd_count == 0)
+	if (!IsOfQuery(fcinfo->flinfo))
 		return NULL;
-	seen = StampSnapshot();
 	first = question = fcinfo->flinfo->fn_extra;
 	while (question != NULL && n < QUESTIONS_KEPT &&
-		   !is_asked_again(question, segment, as_of, zone, &seen))
+		   !is_asked_again(question, segment, as_of, zone))
 	{
 		before = question;
 		question = question->next;
@@ -76,7 +85,7 @@ AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment, Timest
 	if (question != first)
 		question->next = first;
 	fcinfo->flinfo->fn_extra = question;
-	if (question->segment != NULL && is_asked_again(question, segment, as_of, zone, &seen))
+	if (question->segment != NULL && is_asked_again(question, segment, as_of, zone))
 		return question;
 
 	first = question->next;
@@ -90,7 +99,7 @@ AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment, Timest
 	question->segment = copy_text(segment);
 	question->as_of = as_of;
 	question->zone = copy_text(zone);
-	question->seen = seen;
+	question->snapshot = GetActiveSnapshot();
 	question->statement = GetCurrentStatementStartTimestamp();
 	question->role = GetUserId();
 	MemoryContextSwitchTo(caller);

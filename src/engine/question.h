@@ -10,9 +10,9 @@
 #ifndef LEADFLOW_QUESTION_H
 #define LEADFLOW_QUESTION_H
 
-#include "engine/version.h"
 #include "fmgr.h"
 #include "segment/segment.h"
+#include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
 #define QUESTIONS_KEPT	16
@@ -25,16 +25,22 @@ typedef struct Question
 	TimestampTz as_of;
 	text	   *zone;			/* or NULL */
 
-	/* and when: in which query */
-	SnapshotStamp seen;
+	/* and when: in which query, or part of a cursor's */
+	Snapshot	snapshot;
 	TimestampTz statement;
 	Oid			role;
 } Question;
 
 /*
+ * Is the call one of a query? Those in an expression of PL/pgSQL live for a
+ * transaction: one query after the other asks by them, each with other settings
+ * perhaps, which policies may go by, or after a subtransaction was undone.
+ */
+extern bool IsOfQuery(const FmgrInfo *function);
+
+/*
  * The structure of this call, of that size, which begins with a Question: all
- * zero behind it when this was not asked before. NULL outside of a query, as in
- * an expression of PL/pgSQL, whose calls live for a transaction.
+ * zero behind it when this was not asked before. NULL for a call of no query.
  */
 extern void *AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment,
 						   TimestampTz as_of, const text *zone);

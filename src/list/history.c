@@ -4,13 +4,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "engine/version.h"
+#include "engine/question.h"
 #include "funcapi.h"
 #include "list/list.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(list_id);
 PG_FUNCTION_INFO_V1(members);
@@ -19,19 +20,21 @@ PG_FUNCTION_INFO_V1(member_diff);
 /* What a call was asked last: in a WHERE it is asked the same for each row. */
 typedef struct ListAsked
 {
-	SnapshotStamp seen;
+	Snapshot	snapshot;
+	TimestampTz statement;
 	Oid			role;
 	text	   *name;			/* NULL where it was asked by id */
 	int64		list_id;
 } ListAsked;
 
 static bool
-is_asked_again(const ListAsked *asked, FunctionCallInfo fcinfo, const SnapshotStamp *seen)
+is_asked_again(const ListAsked *asked, FunctionCallInfo fcinfo)
 {
 	text	   *name;
 
 	if (asked == NULL || PG_ARGISNULL(0) || asked->role != GetUserId() ||
-		!SameStamp(&asked->seen, seen))
+		asked->snapshot != GetActiveSnapshot() ||
+		asked->statement != GetCurrentStatementStartTimestamp())
 		return false;
 	if (asked->name == NULL)
 		return asked->list_id == PG_GETARG_INT64(0);
@@ -43,17 +46,19 @@ is_asked_again(const ListAsked *asked, FunctionCallInfo fcinfo, const SnapshotSt
 Datum
 list_id(PG_FUNCTION_ARGS)
 {
+	bool		of_query = IsOfQuery(fcinfo->flinfo);
 	ListAsked  *asked = fcinfo->flinfo->fn_extra;
-	SnapshotStamp seen = StampSnapshot();
 	SpiFrame	frame;
 	int64		list_id;
 
-	if (is_asked_again(asked, fcinfo, &seen))
+	if (of_query && is_asked_again(asked, fcinfo))
 		PG_RETURN_INT64(asked->list_id);
 
 	frame = EnterSpi(false);
 	list_id = FindList(fcinfo, 0)->list_id;
 	LeaveSpi(frame);
+	if (!of_query)
+		PG_RETURN_INT64(list_id);
 
 	if (asked == NULL)
 		fcinfo->flinfo->fn_extra = asked =
@@ -68,7 +73,8 @@ list_id(PG_FUNCTION_ARGS)
 		asked->name = PG_GETARG_TEXT_P_COPY(0);
 		MemoryContextSwitchTo(caller);
 	}
-	asked->seen = seen;
+	asked->snapshot = GetActiveSnapshot();
+	asked->statement = GetCurrentStatementStartTimestamp();
 	asked->role = GetUserId();
 	asked->list_id = list_id;
 	PG_RETURN_INT64(list_id);
