@@ -141,6 +141,8 @@ EnterSpi(bool everything)
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
 	PinSetting("search_path", "pg_catalog, pg_temp");
+	/* names are compared as they are quoted, also with what others have stored */
+	PinSetting("quote_all_identifiers", "off");
 	/* a segment of many conditions would take longer to compile than to run */
 	PinSetting("jit", "off");
 	SPI_connect();
