@@ -66,6 +66,28 @@ SET ROLE regress_source_reader;
 SELECT pg_temp.leads('lead(external_id = ''C-1'')'), pg_temp.leads('customer');
 RESET ROLE;
 
+-- a list is not refreshed by half: not by a role that sees all leads, but not all records of a source of one's own
+BEGIN;
+CREATE TABLE "営業".contract (lead_id bigint);
+INSERT INTO "営業".contract VALUES (1), (2), (3);
+SELECT leadflow.register_source('contract', '"営業".contract');
+SET client_min_messages = warning;
+SELECT count(*) > 0 FROM leadflow.grant_access('regress_source_reader', 'marketing');
+RESET client_min_messages;
+GRANT USAGE ON SCHEMA "営業" TO regress_source_reader;
+GRANT SELECT ON "営業".contract TO regress_source_reader;
+ALTER TABLE "営業".contract ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON "営業".contract TO regress_source_reader USING (lead_id < 2);
+SET ROLE regress_source_reader;
+SELECT leadflow.create_list('契約先', segment => 'contract', mode => 'mirror') > 0 AS made;
+SELECT pg_temp.leads('contract'), pg_temp.failure($$SELECT added FROM leadflow.refresh_list('契約先')$$);
+SELECT pg_temp.leads('contract'), pg_temp.failure($$SELECT leadflow.add_to_list('契約先', 'contract'::leadflow.segment)$$);
+RESET ROLE;
+ALTER POLICY few ON "営業".contract USING (true);
+SET ROLE regress_source_reader;
+SELECT pg_temp.failure($$SELECT added FROM leadflow.refresh_list('契約先')$$);
+ROLLBACK;
+
 -- quoting all names changes nothing
 SET quote_all_identifiers = on;
 SELECT leadflow.create_rule('商談化', '{"result": "商談化"}', '[{"set": {"industry": "製造"}}]') > 0 AS made;

@@ -18,6 +18,7 @@
 #include "engine/scan.h"
 #include "engine/sql.h"
 #include "miscadmin.h"
+#include "spi.h"
 #include "utils/array.h"
 
 /* Leads are probed for when they are fewer than one in this, and than that many. */
@@ -162,11 +163,29 @@ StartEvaluation(TimestampTz as_of, const char *zone)
 	return evaluation;
 }
 
+static void
+require_all_rows(const AtomTable *table)
+{
+	ListCell   *lc;
+	ListCell   *relation;
+
+	foreach(lc, table->atoms)
+	{
+		const Source *source = ((const Atom *) lfirst(lc))->source;
+
+		if (source != NULL)
+			foreach(relation, source->relations)
+				RequireAllRows(lfirst_oid(relation), source->name);
+	}
+}
+
 /* Where the leads are not in the universe by themselves, it is one more operand. */
 Part *
 AddBound(Evaluation *evaluation, const BoundNode *node)
 {
 	Part	   *root = build_part(evaluation, node);
+
+	require_all_rows(&evaluation->table);
 
 	if (!is_live(root))
 	{
