@@ -226,9 +226,7 @@ check_columns(Source *source)
 	const SourceField *field = find_column(source, source->lead_column);
 
 	source->fault = column_fault(source, "lead column", source->lead_column, field,
-								 field != NULL && (field->base_type == INT8OID ||
-												   field->base_type == INT4OID ||
-												   field->base_type == INT2OID),
+								 field != NULL && field->type == FIELD_NUMBER,
 								 "an integer or bigint");
 	if (source->fault == NULL && source->time_column != NULL)
 		source->fault = column_fault(source, "event time", quote_identifier(source->time_column),

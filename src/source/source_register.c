@@ -197,7 +197,8 @@ register_source(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("a source is a table or a view"),
-				 errdetail("The relation given is neither.")));
+				 errdetail("%s is neither.",
+						   DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation))))));
 
 	frame = EnterSpi(false);
 	require_lead_column(relation, lead_column);
