@@ -139,4 +139,4 @@ DROP SCHEMA "営業" CASCADE;
 DELETE FROM leadflow.lead WHERE lead_id BETWEEN 1 AND 3;
 DROP OWNED BY regress_source_reader;
 DROP ROLE regress_source_reader;
-CALL leadflow.build_rollups('2020-06-01');
+DELETE FROM leadflow.rollup; DELETE FROM leadflow.rollup_atom; DELETE FROM leadflow.rollup_source; DELETE FROM leadflow.rollup_dirty;

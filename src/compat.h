@@ -60,4 +60,13 @@
 	((columns)->constr != NULL && (columns)->constr->has_generated_virtual)
 #endif
 
+/* 18 counts what an index scan does, for EXPLAIN */
+#if PG_VERSION_NUM < 180000
+#define BeginIndexScan(relation, index, snapshot, nkeys) \
+	index_beginscan(relation, index, snapshot, nkeys, 0)
+#else
+#define BeginIndexScan(relation, index, snapshot, nkeys) \
+	index_beginscan(relation, index, snapshot, NULL, nkeys, 0)
+#endif
+
 #endif							/* LEADFLOW_COMPAT_H */

@@ -12,6 +12,7 @@
 #include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "nodes/params.h"
 #include "rewrite/rowsecurity.h"
 #include "spi.h"
 #include "utils/acl.h"
@@ -388,7 +389,15 @@ AddArg(SpiArgs *args, Oid type, Datum value)
 	args->types[args->n] = type;
 	args->values[args->n] = value;
 	args->nulls[args->n] = ' ';
+	args->unplanned[args->n] = false;
 	args->n++;
+}
+
+void
+AddUnplannedArg(SpiArgs *args, Oid type, Datum value)
+{
+	AddArg(args, type, value);
+	args->unplanned[args->n - 1] = true;
 }
 
 void
@@ -419,15 +428,29 @@ AddTimeArg(SpiArgs *args, TimestampTz value)
 	AddArg(args, TIMESTAMPTZOID, TimestampTzGetDatum(value));
 }
 
+/* Arguments as SPI takes them: the planner sees which are constant. */
+static ParamListInfo
+param_list(const SpiArgs *args)
+{
+	ParamListInfo params = makeParamList(args->n);
+
+	for (int i = 0; i < args->n; i++)
+	{
+		params->params[i].ptype = args->types[i];
+		params->params[i].value = args->values[i];
+		params->params[i].isnull = args->nulls[i] == 'n';
+		params->params[i].pflags = args->unplanned[i] ? 0 : PARAM_FLAG_CONST;
+	}
+	return params;
+}
+
 /* SPI leaves us in its own memory; we go on in that of the caller. */
 static uint64
 spi_execute(const char *sql, SpiArgs *args, bool read_only)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	int			result = SPI_execute_with_args(sql, args ? args->n : 0,
-											   args ? args->types : NULL,
-											   args ? args->values : NULL,
-											   args ? args->nulls : NULL, read_only, 0);
+	SPIExecuteOptions options = {.params = args ? param_list(args) : NULL, .read_only = read_only};
+	int			result = SPI_execute_extended(sql, &options);
 
 	MemoryContextSwitchTo(caller);
 	if (result < 0)

@@ -90,6 +90,7 @@ typedef struct SpiArgs
 	Oid			types[SPI_ARGS_MAX];
 	Datum		values[SPI_ARGS_MAX];
 	char		nulls[SPI_ARGS_MAX];
+	bool		unplanned[SPI_ARGS_MAX];
 } SpiArgs;
 
 extern void AddArg(SpiArgs *args, Oid type, Datum value);
@@ -97,6 +98,9 @@ extern void AddNullArg(SpiArgs *args, Oid type);
 extern void AddTextArg(SpiArgs *args, const char *value);	/* NULL is null */
 extern void AddBigintArg(SpiArgs *args, int64 value);
 extern void AddTimeArg(SpiArgs *args, TimestampTz value);
+
+/* For the two below, one that the planner is not shown: it looks at each element of an array. */
+extern void AddUnplannedArg(SpiArgs *args, Oid type, Datum value);
 
 /* Read under the active snapshot; run with a new one. Both return SPI_processed. */
 extern uint64 SpiRead(const char *sql, SpiArgs *args);

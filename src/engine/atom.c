@@ -122,16 +122,16 @@ edge_query(const Atom *atom, const char *probe)
 					RecordsSql(source, node->where, true), RowSql(node->row, "r"));
 }
 
+/* The query of an atom, of all records or of those whose column is in $3. */
 static char *
-atom_query(const Atom *atom, bool probe)
+atom_query(const Atom *atom, const char *column)
 {
 	const Source *source = atom->source;
-	char	   *these;
+	bool		of_leads = source == NULL || (atom->node->kind == SEGMENT_BLOCK && IsUniverse(source));
+	char	   *these = column == NULL ? "" : psprintf(" and %s.%s = any($3)", of_leads ? "l" : "r", column);
 
-	if (source == NULL || (atom->node->kind == SEGMENT_BLOCK && IsUniverse(source)))
-		return psprintf("%s%s", SegmentSql(atom->node), probe ? " and l.lead_id = any($3)" : "");
-
-	these = probe ? psprintf(" and r.%s = any($3)", source->lead_column) : "";
+	if (of_leads)
+		return psprintf("%s%s", SegmentSql(atom->node), these);
 	switch (atom->node->kind)
 	{
 		case SEGMENT_BLOCK:
@@ -163,7 +163,7 @@ FindAtom(AtomTable *table, const BoundNode *node)
 	atom->live = atom->source == NULL ||
 		(node->kind == SEGMENT_BLOCK && IsUniverse(atom->source));
 	atom->cost = atom->rows = -1;
-	atom->leads_sql = atom_query(atom, false);
+	atom->leads_sql = atom_query(atom, NULL);
 
 	if (table->index == NULL)
 		table->index = atoms_create(CurrentMemoryContext, 16, NULL);
@@ -173,7 +173,9 @@ FindAtom(AtomTable *table, const BoundNode *node)
 	entry->atom = atom;
 	table->atoms = lappend(table->atoms, atom);
 
-	atom->probe_sql = atom_query(atom, true);
+	atom->probe_sql = atom_query(atom, atom->source != NULL ? atom->source->lead_column : "lead_id");
+	if (atom->source != NULL)
+		atom->walk_sql = atom_query(atom, "ctid");
 	atom->records_sql = atom->leads_sql;
 	if (atom->source != NULL && node->kind != SEGMENT_BLOCK)
 		atom->records_sql = records_query(atom->source, node->where, node->kind == SEGMENT_EDGE, "");

@@ -20,7 +20,8 @@ typedef enum AtomWay
 	ATOM_PROVIDED,
 	ATOM_SCANNED,				/* with others, in one pass over the source */
 	ATOM_QUERIED,				/* by a statement of its own */
-	ATOM_PROBED					/* of the candidates that were left alone */
+	ATOM_PROBED,				/* of the candidates that were left alone */
+	ATOM_WALKED					/* the same, by a walk to their records */
 } AtomWay;
 
 typedef struct Atom
@@ -31,6 +32,7 @@ typedef struct Atom
 	const Source *source;		/* whose records are scanned for it; NULL for none */
 	char	   *leads_sql;		/* its query, of lead_id, over $1 and $2; the same for equal atoms */
 	char	   *probe_sql;		/* the same of the leads in $3, a bigint[] */
+	char	   *walk_sql;		/* the same of the records in $3, a tid[]; NULL without a source */
 	char	   *records_sql;	/* the records it looks at, for estimates */
 
 	/* estimates; negative when there are none */
@@ -42,7 +44,7 @@ typedef struct Atom
 	ExpandedLeadset *leads;		/* NULL until known */
 	AtomWay		way;
 	int			step;			/* number of the statement that got it */
-	int64		candidates;		/* PROBED: how many were asked for */
+	int64		candidates;		/* PROBED, WALKED: how many were asked for */
 	int64		found;
 } Atom;
 

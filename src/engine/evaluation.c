@@ -17,13 +17,21 @@
 #include "engine/evaluation.h"
 #include "engine/scan.h"
 #include "engine/sql.h"
+#include "engine/walk.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "spi.h"
 #include "utils/array.h"
 
-/* Leads are probed for when they are fewer than one in this, and than that many. */
-#define FEW_SHARE		20
-#define FEW_LEADS		50000
+/* Leads are few when they are fewer than one in this, and than that many. */
+#define FEW_SHARE		10
+#define FEW_LEADS		100000
+
+/* Operators that the planner reckons a descent of an index at, at least. */
+#define DESCENT_OPERATORS	100
+
+/* What an atom costs of few leads, as a share of what it does of all. */
+#define FEW_COST		0.4
 
 /* An atom is queried by itself when that costs less than this share of a scan. */
 #define QUERY_SHARE		0.3
@@ -346,10 +354,63 @@ compare_operands(const ListCell *a, const ListCell *b)
 	return x->rows < y->rows ? -1 : x->rows > y->rows;
 }
 
+static bool
+is_few(const Evaluation *evaluation, double leads)
+{
+	return leads <= Max(evaluation->universe_size / FEW_SHARE, 100) && leads <= FEW_LEADS;
+}
+
+/* What the operands of an AND cost one after another. */
+static double
+cost_in_order(const Evaluation *evaluation, const List *operands)
+{
+	double		universe = Max(evaluation->universe_size, 1);
+	double		left = universe;
+	double		cost = 0;
+	ListCell   *lc;
+
+	foreach(lc, operands)
+	{
+		const Part *operand = lfirst(lc);
+
+		cost += operand->cost * (is_few(evaluation, left) ? FEW_COST : 1);
+		left *= Min(operand->rows / universe, 1);
+	}
+	return cost;
+}
+
 /*
- * The operands in the order in which they are best asked for. An AND starts from
- * a set, not from what is not in one.
+ * An AND starts from a set, not from what is not in one: from the first operand
+ * that is one or, where that leaves so few leads that the others cost less by
+ * more than it takes itself, from another.
  */
+static List *
+with_best_first(const Evaluation *evaluation, List *operands)
+{
+	List	   *best = operands;
+	double		least = -1;
+	ListCell   *lc;
+
+	foreach(lc, operands)
+	{
+		Part	   *operand = lfirst(lc);
+		List	   *order;
+		double		cost;
+
+		if (operand->kind == PART_NOT ||
+			(least >= 0 && (evaluation->waiting > 1 || !is_few(evaluation, operand->rows))))
+			continue;
+		order = lcons(operand, list_delete_nth_cell(list_copy(operands), foreach_current_index(lc)));
+		cost = cost_in_order(evaluation, order);
+		if (least >= 0 && cost >= least)
+			continue;
+		best = order;
+		least = cost;
+	}
+	return best;
+}
+
+/* The operands in the order in which they are best asked for. */
 static List *
 ordered_operands(Evaluation *evaluation, const Part *part)
 {
@@ -366,19 +427,7 @@ ordered_operands(Evaluation *evaluation, const Part *part)
 		operand->rank = operand->cost / (part->kind == PART_OR ? 1 : Max(1 - kept, 0.05));
 	}
 	list_sort(operands, compare_operands);
-	if (part->kind == PART_AND)
-	{
-		foreach(lc, operands)
-		{
-			Part	   *operand = lfirst(lc);
-
-			if (operand->kind == PART_NOT)
-				continue;
-			operands = list_delete_nth_cell(operands, foreach_current_index(lc));
-			return lcons(operand, operands);
-		}
-	}
-	return operands;
+	return part->kind == PART_AND ? with_best_first(evaluation, operands) : operands;
 }
 
 /* ---- atoms ------------------------------------------------------------------------- */
@@ -501,6 +550,37 @@ LeadsArray(ExpandedLeadset *leads)
 										   TYPALIGN_DOUBLE));
 }
 
+/* The leads of an atom among a few, by a walk to their records; NULL where that costs more than it may. */
+static ExpandedLeadset *
+walk_to_leads(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among, double most)
+{
+	Datum		records;
+
+	if (atom->source == NULL || !WalkToRecords(atom->source, among, most, &records))
+		return NULL;
+	atom->way = ATOM_WALKED;
+	return QueryLeads(atom->walk_sql, &evaluation->clock, records, evaluation->context);
+}
+
+/* The same by an array of them. */
+static ExpandedLeadset *
+ask_for_leads(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among, double most)
+{
+	Datum		array;
+	double		cost;
+	double		rows;
+
+	/* to plan for a long array takes its time */
+	if (ExpandedLeadsetCardinality(among) * DESCENT_OPERATORS * cpu_operator_cost > most)
+		return NULL;
+	array = LeadsArray(among);
+	EstimateQuery(atom->probe_sql, &evaluation->clock, array, &cost, &rows);
+	if (cost > most)
+		return NULL;
+	atom->way = ATOM_PROBED;
+	return QueryLeads(atom->probe_sql, &evaluation->clock, array, evaluation->context);
+}
+
 /*
  * The leads of an atom among a few, if it costs less to ask for these than for
  * all; what others who wait would save by all being there is counted in.
@@ -509,21 +589,18 @@ static ExpandedLeadset *
 probe_atom(Evaluation *evaluation, Atom *atom, ExpandedLeadset *among)
 {
 	int64		candidates = ExpandedLeadsetCardinality(among);
+	double		most = atom_cost(evaluation, atom) / Max(evaluation->waiting, 1);
 	ExpandedLeadset *leads;
 	instr_time	start;
-	Datum		array;
-	double		cost;
-	double		rows;
 
-	if (candidates > Max(evaluation->universe_size / FEW_SHARE, 100) || candidates > FEW_LEADS)
+	if (!is_few(evaluation, candidates))
 		return NULL;
 	INSTR_TIME_SET_CURRENT(start);
-	array = LeadsArray(among);
-	EstimateQuery(atom->probe_sql, &evaluation->clock, array, &cost, &rows);
-	if (cost > atom_cost(evaluation, atom) / Max(evaluation->waiting, 1))
+	leads = walk_to_leads(evaluation, atom, among, most);
+	if (leads == NULL)
+		leads = ask_for_leads(evaluation, atom, among, most);
+	if (leads == NULL)
 		return NULL;
-	leads = QueryLeads(atom->probe_sql, &evaluation->clock, array, evaluation->context);
-	atom->way = ATOM_PROBED;
 	atom->step = list_length(evaluation->steps) + 1;
 	atom->candidates = candidates;
 	atom->found = ExpandedLeadsetCardinality(leads);

@@ -34,6 +34,8 @@ way_text(const Evaluation *evaluation, const Atom *atom)
 			return "query";
 		case ATOM_PROBED:
 			return psprintf("probe of " INT64_FORMAT " leads", atom->candidates);
+		case ATOM_WALKED:
+			return psprintf("walk to " INT64_FORMAT " leads", atom->candidates);
 		case ATOM_SCANNED:
 			foreach(lc, evaluation->table.atoms)
 			{

@@ -203,6 +203,16 @@ group_atoms(List *atoms, const Clock *clock, MemoryContext context)
 
 /* ---- all ways ----------------------------------------------------------------------------- */
 
+/* Leads, or where records are: of these the planner need not know. */
+static void
+add_candidates(SpiArgs *args, ArrayType *candidates)
+{
+	if (ARR_ELEMTYPE(candidates) == TIDOID)
+		AddUnplannedArg(args, TIDARRAYOID, PointerGetDatum(candidates));
+	else
+		AddArg(args, INT8ARRAYOID, PointerGetDatum(candidates));
+}
+
 ExpandedLeadset *
 QueryLeads(const char *leads_sql, const Clock *clock, Datum candidates, MemoryContext context)
 {
@@ -212,7 +222,7 @@ QueryLeads(const char *leads_sql, const Clock *clock, Datum candidates, MemoryCo
 
 	add_clock(&args, clock);
 	if (DatumGetPointer(candidates) != NULL)
-		AddArg(&args, INT8ARRAYOID, candidates);
+		add_candidates(&args, DatumGetArrayTypeP(candidates));
 	SpiRead(psprintf("select leadflow.leadset_agg(s.lead_id) from (%s) as s", leads_sql), &args);
 	leads = DatumGetWritableLeadset(SpiDatum(1, 1, &isnull), context);
 	SPI_freetuptable(SPI_tuptable);

@@ -127,18 +127,15 @@ static void
 WriteContainer(Writer *writer, int64 base, const uint64 *words)
 {
 	StringInfo	bytes = &writer->containers;
-	uint32		cardinality = 0;
-	uint32		nruns = 0;
-	uint64		before = 0;
+	uint64		firsts[BITSET_WORDS];	/* of runs: the bits that have none before them */
+	uint32		cardinality = pg_popcount((const char *) words, BITSET_BYTES);
+	uint32		nruns;
 	bool		is_run;
 
-	for (int i = 0; i < BITSET_WORDS; i++)
-	{
-		cardinality += pg_popcount64(words[i]);
-		/* a run begins with each bit that has none before it */
-		nruns += pg_popcount64(words[i] & ~(words[i] << 1 | before));
-		before = words[i] >> 63;
-	}
+	firsts[0] = words[0] & ~(words[0] << 1);
+	for (int i = 1; i < BITSET_WORDS; i++)
+		firsts[i] = words[i] & ~(words[i] << 1 | words[i - 1] >> 63);
+	nruns = pg_popcount((const char *) firsts, BITSET_BYTES);
 	is_run = RUN_BYTES(nruns) < Min(ARRAY_BYTES(cardinality), BITSET_BYTES);
 	StartContainer(writer, base, cardinality, is_run);
 	if (is_run)
