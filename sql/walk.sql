@@ -63,15 +63,30 @@ REVOKE SELECT ON public.call FROM walker;
 SET ROLE walker;
 SELECT leadflow.evaluate('visit(pages = 7) and call');
 RESET ROLE;
+-- who may read some columns alone may not read where a record lies
+GRANT SELECT (lead_id, call_id, at, n) ON public.call TO walker;
+SET ROLE walker;
+SELECT n, leads, as_by_sql, ways LIKE '%walk%' AS walked FROM public.asked, public.walked(segment) AS w WHERE n <= 2 ORDER BY n;
+RESET ROLE;
 
--- nor is there an index to walk along where the records are a child's
+-- an index in another order is none to walk along
+ALTER TABLE public.call DISABLE ROW LEVEL SECURITY, DROP CONSTRAINT call_pkey;
+CREATE FUNCTION public.backwards(bigint, bigint) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT btint8cmp($2, $1)';
+CREATE OPERATOR CLASS public.backwards FOR TYPE bigint USING btree AS OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 public.backwards(bigint, bigint);
+CREATE INDEX ON public.call (lead_id public.backwards);
+SELECT n, leads, as_by_sql, ways LIKE '%walk%' AS walked FROM public.asked, public.walked(segment) AS w WHERE n <= 2 ORDER BY n;
+DROP OPERATOR FAMILY public.backwards USING btree CASCADE;
+CREATE INDEX ON public.call (lead_id);
+SELECT n, leads, as_by_sql, ways LIKE '%walk%' AS walked FROM public.asked, public.walked(segment) AS w WHERE n <= 2 ORDER BY n;
+
+-- nor is there one where the records are a child's
 CREATE TABLE public.old_call () INHERITS (public.call);
 INSERT INTO public.old_call (lead_id, call_id, at, n) SELECT 3 * i, -i, '2020-05-02', 5 FROM generate_series(1, 500) AS i;
 SELECT n, leads, as_by_sql, ways LIKE '%walk%' AS walked FROM public.asked, public.walked(segment) AS w WHERE n <= 2 ORDER BY n;
 
 SET client_min_messages = warning;
 DELETE FROM leadflow.source WHERE name = 'call';
-DROP FUNCTION public.walked;
+DROP FUNCTION public.walked, public.backwards;
 DROP TABLE public.call, public.old_call, public.asked;
 DROP OWNED BY walker;
 DROP ROLE walker;

@@ -38,12 +38,8 @@ typedef struct Question
 	TimestampTz as_of;
 	text	   *zone;			/* or NULL */
 
-	/* and when: in which query */
+	/* and when: in which query, or part of a cursor's */
 	Snapshot	snapshot;
-	TransactionId xmax;
-	uint32		xcnt;
-	int32		subxcnt;
-	CommandId	curcid;
 	TimestampTz statement;
 	Oid			role;
 
@@ -68,18 +64,12 @@ copy_text(const struct varlena *value)
 	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
 }
 
-/*
- * A call in PL/pgSQL lives for a transaction and sees one snapshot after the
- * other, at the same address perhaps. Snapshots of the same xmax that know as
- * many transactions to be running see the same, since no more can have begun.
- */
+/* A query keeps its snapshot; between statements that fetch from it settings may change. */
 static bool
 is_asked_again(const Question *question, const Segment *segment, TimestampTz as_of,
 			   const text *zone, Snapshot snapshot)
 {
 	return question->segment != NULL && question->snapshot == snapshot &&
-		question->xmax == snapshot->xmax && question->xcnt == snapshot->xcnt &&
-		question->subxcnt == snapshot->subxcnt && question->curcid == snapshot->curcid &&
 		question->statement == GetCurrentStatementStartTimestamp() &&
 		question->role == GetUserId() && question->as_of == as_of &&
 		same_text(question->zone, zone) && same_text(question->segment, segment);
@@ -99,15 +89,25 @@ ask(Question *question, const Segment *segment, TimestampTz as_of, const text *z
 	question->zone = copy_text(zone);
 	question->as_of = as_of;
 	question->snapshot = snapshot;
-	question->xmax = snapshot->xmax;
-	question->xcnt = snapshot->xcnt;
-	question->subxcnt = snapshot->subxcnt;
-	question->curcid = snapshot->curcid;
 	question->statement = GetCurrentStatementStartTimestamp();
 	question->role = GetUserId();
 	question->nprobes = 0;
 	question->segment = copy_text(segment);
 	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Is the call one of a query? Those in an expression of PL/pgSQL live for a
+ * transaction: one query after the other asks by them, each with other settings
+ * perhaps, which policies may go by, or after a subtransaction was undone. The
+ * snapshot of a query is registered; that which an expression takes is not, but a
+ * stable function goes by that of the query which calls it.
+ */
+static bool
+is_of_query(const FmgrInfo *function, Snapshot snapshot)
+{
+	return function != NULL && snapshot->regd_count > 0 &&
+		MemoryContextGetParent(function->fn_mcxt) != TopTransactionContext;
 }
 
 /* The question of this call, if it is one of a query that asks it of several leads. */
@@ -117,8 +117,7 @@ get_question(FunctionCallInfo fcinfo, const Segment *segment, TimestampTz as_of,
 	Snapshot	snapshot = GetActiveSnapshot();
 	Question   *question;
 
-	/* that of a query is registered; that of an expression of PL/pgSQL is not */
-	if (fcinfo->flinfo == NULL || snapshot->regd_count == 0)
+	if (!is_of_query(fcinfo->flinfo, snapshot))
 		return NULL;
 	question = fcinfo->flinfo->fn_extra;
 	if (question == NULL)

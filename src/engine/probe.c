@@ -493,6 +493,23 @@ plan_query(const char *sql, int nparams)
 	return pg_plan_query(linitial(queries), sql, 0, params)->planTree;
 }
 
+/* What the planner makes of a segment. A view in it may ask for others meanwhile. */
+static SegmentEstimate
+make_estimate(const BoundNode *bound)
+{
+	char	   *sql = SegmentSql(bound);
+	Plan	   *whole = plan_query(sql, 2);
+	Plan	   *probe = plan_query(psprintf("%s\n  and l.lead_id = $3", sql), 3);
+	double		leads = Max(1, count_records(list_make1_oid(leadflow_table("lead"))));
+
+	return (SegmentEstimate) {
+		.selectivity = Min(1, whole->plan_rows / leads),
+		.probe_cost = probe->total_cost,
+		.evaluation_cost = whole->total_cost,
+		.leads = leads
+	};
+}
+
 bool
 EstimateSegment(const Segment *segment, SegmentEstimate *estimate)
 {
@@ -508,7 +525,9 @@ EstimateSegment(const Segment *segment, SegmentEstimate *estimate)
 
 	frame = EnterSpi(false);
 	kept = find_current(segment);
-	if (kept == NULL || kept->estimate == NULL)
+	if (kept != NULL && kept->estimate != NULL)
+		*estimate = *kept->estimate;
+	else
 	{
 		bound = BindSegment(&binding, SegmentText(segment));
 		if (binding.problems != NIL)
@@ -516,22 +535,12 @@ EstimateSegment(const Segment *segment, SegmentEstimate *estimate)
 			LeaveSpi(frame);
 			return false;
 		}
+		*estimate = make_estimate(bound);
+		/* looked for only now: what else was asked for may have taken its place */
 		kept = get_probe(segment);
+		kept->estimate = MemoryContextAlloc(kept->context, sizeof(SegmentEstimate));
+		*kept->estimate = *estimate;
 	}
-	if (kept->estimate == NULL)
-	{
-		char	   *sql = SegmentSql(bound);
-		Plan	   *whole = plan_query(sql, 2);
-		Plan	   *probe = plan_query(psprintf("%s\n  and l.lead_id = $3", sql), 3);
-		SegmentEstimate *made = MemoryContextAlloc(kept->context, sizeof(SegmentEstimate));
-
-		made->leads = Max(1, count_records(list_make1_oid(leadflow_table("lead"))));
-		made->selectivity = Min(1, whole->plan_rows / made->leads);
-		made->probe_cost = probe->total_cost;
-		made->evaluation_cost = whole->total_cost;
-		kept->estimate = made;
-	}
-	*estimate = *kept->estimate;
 	LeaveSpi(frame);
 	return true;
 }

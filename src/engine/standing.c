@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "engine/standing.h"
 #include "miscadmin.h"
@@ -217,7 +218,8 @@ IsStanding(Standing *standing)
 
 	foreach(lc, standing->relations)
 		LockRelationOid(lfirst_oid(lc), AccessShareLock);
-	if (standing->valid && SameStamp(&stamp, &standing->seen))
+	/* a serializable transaction is to be known to have read them */
+	if (standing->valid && !IsolationIsSerializable() && SameStamp(&stamp, &standing->seen))
 		return true;
 	if (!standing->valid || TableVersion("source") != standing->sources ||
 		TableVersion("setting") != standing->settings ||

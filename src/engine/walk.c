@@ -16,6 +16,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "engine/estimate.h"
 #include "engine/walk.h"
@@ -23,6 +24,7 @@
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -61,7 +63,7 @@ is_by_lead(Relation index, AttrNumber lead)
 		index->rd_index->indisvalid &&
 		!index->rd_index->indcheckxmin &&
 		index->rd_index->indkey.values[0] == lead &&
-		index->rd_opcintype[0] == INT8OID &&
+		index->rd_opfamily[0] == INTEGER_BTREE_FAM_OID &&
 		(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
 		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 }
@@ -211,13 +213,20 @@ records_array(const Records *records)
 	return PointerGetDatum(array);
 }
 
+/* The statement asks for ctid, which a privilege on other columns alone is none for. */
+static bool
+may_read_ctid(Relation relation)
+{
+	return pg_class_aclcheck(RelationGetRelid(relation), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 bool
 WalkToRecords(const Source *source, ExpandedLeadset *leads, double most, Datum *records)
 {
 	Relation	relation = table_open(linitial_oid(source->relations), AccessShareLock);
 	BlockNumber pages = 0;
 	Relation	index = open_index(source, relation, &pages);
-	bool		worthwhile = index != NULL &&
+	bool		worthwhile = index != NULL && may_read_ctid(relation) &&
 		is_worthwhile(pages, ExpandedLeadsetCardinality(leads), most);
 	Records		found = {.max = 1024};
 

@@ -16,6 +16,10 @@
  * alone; of all others the day is as it was computed. Rollback, savepoints,
  * prepared transactions and crashes need no thought of their own.
  *
+ * A statement leaves its mark when it has ended. A trigger that it fires before, and
+ * that might see its records without the mark, reads the records. A volatile function
+ * that it calls for a value cannot be told from any other: to that it has not begun.
+ *
  * A statement trigger fires on the relation that a statement names; so each that
  * is below another has triggers, and a mark is of every source at or above it.
  * What can put records there unseen (ATTACH, DETACH, DROP, a rewrite, triggers
