@@ -10,6 +10,7 @@
 #include "list/list.h"
 #include "rollup/rollup.h"
 #include "rule/rule.h"
+#include "spi.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -19,6 +20,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	SpiInit();
 	RollupInit();
 	ListInit();
 	FollowupInit();

@@ -133,6 +133,34 @@ sees_everything(void)
 	return sees_all;
 }
 
+/* Set by EnterSpi(true) until the frame is left; a setting, so that an error takes it back. */
+static bool whole_lists = false;
+
+void
+SpiInit(void)
+{
+	DefineCustomBoolVariable("leadflow.whole_lists",
+							 "Is a verb at work on whole lists?",
+							 "Set by leadflow alone. Records are then not read by half.",
+							 &whole_lists, false, PGC_USERSET,
+							 GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, NULL, NULL, NULL);
+}
+
+void
+RequireAllRows(Oid relation, const char *source)
+{
+	if (!whole_lists || check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED ||
+		(row_security && sees_all_rows(relation)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("role \"%s\" may not see all records of source \"%s\"",
+					GetUserNameFromId(GetUserId(), false), source),
+			 errdetail("Row-level security of table \"%s\" keeps some from it, and what is for all leads is not done by half.",
+					   get_rel_name(relation)),
+			 errhint("It is for a role that no policy of the table is for: its owner, or one with BYPASSRLS.")));
+}
+
 SpiFrame
 EnterSpi(bool everything)
 {
@@ -142,6 +170,8 @@ EnterSpi(bool everything)
 	frame.caller = CurrentMemoryContext;
 	frame.guc_level = NewGUCNestLevel();
 	PinSetting("search_path", "pg_catalog, pg_temp");
+	/* names are compared as they are quoted, also with what others have stored */
+	PinSetting("quote_all_identifiers", "off");
 	/* a segment of many conditions would take longer to compile than to run */
 	PinSetting("jit", "off");
 	SPI_connect();
@@ -149,6 +179,8 @@ EnterSpi(bool everything)
 	setting = get_relname_relid("setting", get_namespace_oid("leadflow", false));
 	if (!OidIsValid(setting))
 		report_not_installed();
+	if (everything)
+		PinSetting("leadflow.whole_lists", "on");
 	if (everything &&
 		(object_ownercheck(RelationRelationId, setting, GetUserId()) || !sees_everything()))
 		PinSetting("row_security", "off");

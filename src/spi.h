@@ -27,6 +27,15 @@ typedef struct SpiFrame
 extern SpiFrame EnterSpi(bool everything);
 extern void LeaveSpi(SpiFrame frame);
 
+/* Called from _PG_init. */
+extern void SpiInit(void);
+
+/*
+ * While everything is asked for: an error where row-level security would keep rows
+ * of a relation that a source reads from the caller.
+ */
+extern void RequireAllRows(Oid relation, const char *source);
+
 /* Set a parameter until the frame is left. */
 extern void PinSetting(const char *name, const char *value);
 

@@ -126,6 +126,12 @@ report_unknown_source(BindContext *context, const char *name, int location)
 				   "SELECT name, label FROM leadflow.source lists the sources.");
 }
 
+static void
+report_fault(BindContext *context, const SourceFault *fault, int location)
+{
+	BindReport(context, fault->sqlstate, location, fault->message, fault->detail, fault->hint);
+}
+
 /*
  * The source of a name or label; NULL after a problem. Labels are compared
  * without regard to case, which words have lost that were not quoted.
@@ -173,17 +179,7 @@ find_source(BindContext *context, const char *name, int location)
 	}
 	if (!SourceLoadFields(found))
 	{
-		BindReport(context, ERRCODE_UNDEFINED_TABLE, location,
-				   psprintf("the relation of source \"%s\" does not exist", found->name), NULL,
-				   pstrdup("Correct it with leadflow.register_source()."));
-		return NULL;
-	}
-	if (found->time_column != NULL && found->time == NULL)
-	{
-		BindReport(context, ERRCODE_UNDEFINED_COLUMN, location,
-				   psprintf("the event time \"%s\" of source \"%s\" is not a column of it",
-							found->time_column, found->name), NULL,
-				   pstrdup("Correct it with leadflow.register_source()."));
+		report_fault(context, found->fault, location);
 		return NULL;
 	}
 	return found;
@@ -206,6 +202,11 @@ find_field(BindContext *context, Source *source, const char *name, int location)
 				   psprintf("Fields \"%s\" and \"%s\" of source \"%s\" both have it.",
 							found->name, second->name, source->name),
 				   pstrdup("Use the field's name."));
+		return NULL;
+	}
+	else if (found->fault != NULL)
+	{
+		report_fault(context, found->fault, location);
 		return NULL;
 	}
 	return found;
@@ -403,6 +404,8 @@ bind_recorded(BindContext *context, const SegmentNode *node)
 					   psprintf("source \"%s\" has no event time; \"%s\" needs one",
 								bound->source->name, SegmentFunctionName(node->function)),
 					   NULL, NULL);
+		else if (bound->source->key_fault != NULL)
+			report_fault(context, bound->source->key_fault, node->location);
 		return bound;
 	}
 	if (node->field != NULL)

@@ -223,7 +223,9 @@ BindTest(BindContext *context, const SegmentTest *test, FieldType type, const ch
 				   psprintf("\"%s\" is %s; \"%s\" needs %s", tested, type_name,
 							test_words(test), need), NULL,
 				   type == FIELD_CHOICES ?
-				   psprintf("Of several choices, ask for each: \"%s\" contains '...'.", tested) : NULL);
+				   psprintf("Of several choices, ask for each: \"%s\" contains '...'.", tested) :
+				   type == FIELD_OTHER ?
+				   psprintf("Of a field of such a type, ask whether it is there: \"%s\" is not null.", tested) : NULL);
 		return bound;
 	}
 	foreach(lc, test->values)

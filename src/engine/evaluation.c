@@ -20,6 +20,7 @@
 #include "engine/walk.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "spi.h"
 #include "utils/array.h"
 
 /* Leads are few when they are fewer than one in this, and than that many. */
@@ -170,11 +171,29 @@ StartEvaluation(TimestampTz as_of, const char *zone)
 	return evaluation;
 }
 
+static void
+require_all_rows(const AtomTable *table)
+{
+	ListCell   *lc;
+	ListCell   *relation;
+
+	foreach(lc, table->atoms)
+	{
+		const Source *source = ((const Atom *) lfirst(lc))->source;
+
+		if (source != NULL)
+			foreach(relation, source->relations)
+				RequireAllRows(lfirst_oid(relation), source->name);
+	}
+}
+
 /* Where the leads are not in the universe by themselves, it is one more operand. */
 Part *
 AddBound(Evaluation *evaluation, const BoundNode *node)
 {
 	Part	   *root = build_part(evaluation, node);
+
+	require_all_rows(&evaluation->table);
 
 	if (!is_live(root))
 	{

@@ -229,13 +229,23 @@ QueryLeads(const char *leads_sql, const Clock *clock, Datum candidates, MemoryCo
 	return leads;
 }
 
+/* What a lead takes in a set where all the others are far away. */
+#define LONELY_LEAD_BYTES	32
+
 /* The sets of a sieve come in one value, which is at most a gigabyte. */
 static int
 max_atoms(void)
 {
-	Size		set_bytes = EstimatedUniverse() / 8 + 1;
+	double		set_bytes = EstimatedUniverse() * LONELY_LEAD_BYTES;
+	bool		isnull;
+	Datum		last;
 
-	return Max(1, Min(SIEVE_MAX_TERMS, MaxAllocSize / 2 / set_bytes));
+	SpiRead("SELECT max(lead_id) FROM leadflow.lead", NULL);
+	last = SpiDatum(1, 1, &isnull);
+	if (!isnull)
+		set_bytes = Min(set_bytes, DatumGetInt64(last) / 8);
+	SPI_freetuptable(SPI_tuptable);
+	return Max(1, Min(SIEVE_MAX_TERMS, MaxAllocSize / 2 / (set_bytes + 1)));
 }
 
 /* Sieve as many of the atoms as one pass takes; returns the others. */

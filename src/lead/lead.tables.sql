@@ -45,7 +45,7 @@ COMMENT ON COLUMN leadflow.campaign.ends_on IS 'last day (終了日)';
 COMMENT ON COLUMN leadflow.campaign.created_at IS 'when it was recorded (登録日時)';
 
 CREATE TABLE IF NOT EXISTS leadflow.lead (
-    lead_id bigserial PRIMARY KEY,
+    lead_id bigserial PRIMARY KEY CHECK (lead_id >= 0),
     external_id text,
     email text,
     company text,

@@ -91,7 +91,7 @@ FollowedSources(void)
 	bool		isnull;
 	uint64		rows = SpiRead("SELECT source_id, relation, lead_column, time_column, zone, fingerprint,"
 							   " settled_before, folded_through, settles_after IS NULL, part_before FROM leadflow.rollup_source"
-							   " WHERE fingerprint IS NOT NULL ORDER BY source_id", NULL);
+							   " WHERE fingerprint IS NOT NULL AND waits_for IS NULL ORDER BY source_id", NULL);
 
 	for (uint64 row = 1; row <= rows; row++)
 	{
@@ -117,6 +117,16 @@ FollowedSources(void)
 		if (load_columns(lfirst(lc)))
 			sources = lappend(sources, lfirst(lc));
 	return sources;
+}
+
+void
+ReportUnread(const RollupSource *source, const ErrorData *error)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("rollups of %s could not be built or verified", source->relation_name),
+			 errdetail("Reading it failed: %s", error->message),
+			 errhint("The next tick tries again. What is in the way: SELECT relation, waits_for FROM leadflow.rollup_progress;")));
 }
 
 List *
@@ -428,6 +438,41 @@ build_source(RollupSource *source)
 	return fold(source, atoms);
 }
 
+typedef struct BuildStep
+{
+	RollupSource *source;
+	bool		more;
+} BuildStep;
+
+static void
+build_step(void *state)
+{
+	BuildStep  *step = state;
+
+	step->more = build_source(step->source);
+}
+
+/*
+ * A relation that cannot be read, as a foreign table whose server is down, is
+ * passed over until the next plan, and keeps what it has. True when there may be
+ * more to do.
+ */
+static bool
+try_source(RollupSource *source)
+{
+	BuildStep	step = {.source = source};
+	ErrorData  *error = Attempt(build_step, &step);
+	SpiArgs		args = {0};
+
+	if (error == NULL)
+		return step.more;
+	ReportUnread(source, error);
+	AddBigintArg(&args, source->source_id);
+	AddTextArg(&args, ErrorText(error));
+	SpiRun("UPDATE leadflow.rollup_source SET waits_for = $2 WHERE source_id = $1", &args);
+	return true;
+}
+
 Datum
 build_rollup_batch(PG_FUNCTION_ARGS)
 {
@@ -439,7 +484,7 @@ build_rollup_batch(PG_FUNCTION_ARGS)
 	PushFreshSnapshot();
 	foreach(lc, FollowedSources())
 	{
-		more = build_source(lfirst(lc));
+		more = try_source(lfirst(lc));
 		if (more)
 			break;
 	}

@@ -20,9 +20,12 @@ typedef struct Tile
 /* Take the turn; refused where the snapshot would be older than it. */
 extern void TakeTurn(const char *function);
 
-/* The sources that are followed and built on, and the atoms of one. */
+/* The sources that are followed and could be read, and the atoms of one. */
 extern List *FollowedSources(void);
 extern List *SourceAtoms(const RollupSource *source);
+
+/* Warn of a source that could not be read, which is no trouble of the others. */
+extern void ReportUnread(const RollupSource *source, const ErrorData *error);
 
 /* Forget what is kept of a source; it is built anew. */
 extern void ForgetKept(int64 source_id);

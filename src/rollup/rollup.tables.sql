@@ -34,7 +34,7 @@ COMMENT ON COLUMN leadflow.rollup_source.settled_before IS 'what was before this
 COMMENT ON COLUMN leadflow.rollup_source.folded_through IS 'the days through this one are kept as one';
 COMMENT ON COLUMN leadflow.rollup_source.part_before IS 'of the day after the last one, what was before this is kept as well; null: nothing of it';
 COMMENT ON COLUMN leadflow.rollup_source.may_fold_through IS 'the last day before all windows of the conditions that are in use';
-COMMENT ON COLUMN leadflow.rollup_source.waits_for IS 'why nothing is kept at present; null when all is well';
+COMMENT ON COLUMN leadflow.rollup_source.waits_for IS 'why nothing is kept or added at present; null when all is well';
 
 CREATE TABLE IF NOT EXISTS leadflow.rollup_atom (
     atom_id bigserial PRIMARY KEY,

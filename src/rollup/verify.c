@@ -176,29 +176,47 @@ choose_atoms(int sample, Datum older_than)
 	return chosen;
 }
 
+typedef struct VerifyStep
+{
+	FunctionCallInfo fcinfo;
+	const RollupSource *source;
+	ExpandedLeadset *chosen;
+} VerifyStep;
+
+static void
+verify_source(void *state)
+{
+	const VerifyStep *step = state;
+	ExpandedLeadset *marked = LeadsetCreate(CurrentMemoryContext);
+	ListCell   *lc;
+
+	if (!marked_leads(step->source, marked))
+		return;
+	foreach(lc, SourceAtoms(step->source))
+		if (ExpandedLeadsetContains(step->chosen, ((RollupAtom *) lfirst(lc))->atom_id))
+			verify_atom(step->fcinfo, step->source, lfirst(lc), marked);
+}
+
 Datum
 verify_rollups(PG_FUNCTION_ARGS)
 {
 	SpiFrame	frame;
-	ExpandedLeadset *chosen;
+	VerifyStep	step = {.fcinfo = fcinfo};
 	ListCell   *lc;
-	ListCell   *atom_lc;
 
 	InitMaterializedSRF(fcinfo, 0);
 	frame = EnterSpi(true);
 	TakeTurn("verify_rollups");
-	chosen = choose_atoms(PG_GETARG_INT32(0), PG_GETARG_DATUM(1));
+	step.chosen = choose_atoms(PG_GETARG_INT32(0), PG_GETARG_DATUM(1));
 	PushFreshSnapshot();
 	foreach(lc, FollowedSources())
 	{
-		const RollupSource *source = lfirst(lc);
-		ExpandedLeadset *marked = LeadsetCreate(CurrentMemoryContext);
+		ErrorData  *error;
 
-		if (!marked_leads(source, marked))
-			continue;
-		foreach(atom_lc, SourceAtoms(source))
-			if (ExpandedLeadsetContains(chosen, ((RollupAtom *) lfirst(atom_lc))->atom_id))
-				verify_atom(fcinfo, source, lfirst(atom_lc), marked);
+		step.source = lfirst(lc);
+		error = Attempt(verify_source, &step);
+		if (error != NULL)
+			ReportUnread(step.source, error);
 	}
 	PopActiveSnapshot();
 	LeaveSpi(frame);

@@ -22,6 +22,15 @@ typedef enum FieldType
 	FIELD_OTHER					/* can only be tested for being there */
 } FieldType;
 
+/* What no longer holds of a registration, since the database has changed. */
+typedef struct SourceFault
+{
+	int			sqlstate;
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+} SourceFault;
+
 typedef struct SourceField
 {
 	const char *name;
@@ -38,6 +47,7 @@ typedef struct SourceField
 	const char *lookup_relation;
 	const char *lookup_key;
 	const char *lookup_name;
+	const SourceFault *fault;	/* of a lookup, which then cannot be asked for; or NULL */
 
 	/* the field of the form in force that it is, or is generated from; or NULL */
 	const FormField *form;
@@ -47,6 +57,7 @@ typedef struct Source
 {
 	const char *name;
 	const char *label;			/* or NULL */
+	const char *registered;		/* the relation, as it was registered */
 	const char *relation;		/* qualified and quoted; NULL until SourceLoadFields() */
 	List	   *relations;		/* Oids: the relation, then those of lookups; NIL until then */
 	const char *lead_column;	/* quoted */
@@ -56,12 +67,14 @@ typedef struct Source
 	const char *settles_after;	/* in seconds; NULL where records may change */
 	const char *entity;			/* by which name its documents may have a form, or NULL */
 	List	   *fields;			/* of SourceField; NIL until SourceLoadFields() */
+	const SourceFault *fault;	/* why SourceLoadFields() failed */
+	const SourceFault *key_fault;	/* why its records cannot be told apart; or NULL */
 } Source;
 
 /* Every registered source. Needs a connection to SPI, as what follows. */
 extern List *LoadSources(void);
 
-/* Find a source's relation and read its fields from the catalog. False when it is gone. */
+/* Find a source's relation and read its fields from the catalog. False with a fault. */
 extern bool SourceLoadFields(Source *source);
 
 /* Is no record without a value there, of the relation's columns by their place, from 0? */

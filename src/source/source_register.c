@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lexer.h"
 #include "source/source.h"
 #include "spi.h"
 #include "utils/builtins.h"
@@ -15,19 +16,40 @@
 
 PG_FUNCTION_INFO_V1(register_source);
 
-/* A column of the relation, required to be of one of some types. */
+/* The name of the column that is nearest to one that does not exist; or NULL. */
+static const char *
+nearest_column(Oid relation, const char *column)
+{
+	SpiArgs		args = {0};
+	List	   *columns = NIL;
+	uint64		rows;
+
+	AddArg(&args, OIDOID, ObjectIdGetDatum(relation));
+	rows = SpiRead("SELECT attname::text FROM pg_attribute"
+				   " WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum", &args);
+	for (uint64 row = 1; row <= rows; row++)
+		columns = lappend(columns, SpiText(row, 1));
+	return NearestName(column, columns);
+}
+
+/* A column of the relation, required to be of one of some types; the hint is for one of another. */
 static void
 require_column(Oid relation, const char *role, const char *column, const Oid *types, int ntypes,
-			   const char *wanted)
+			   const char *wanted, const char *hint)
 {
 	AttrNumber	attribute = get_attnum(relation, column);
 	Oid			type;
 
 	if (attribute == InvalidAttrNumber)
+	{
+		const char *nearest = nearest_column(relation, column);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("%s \"%s\" is not a column of \"%s\"", role, column,
-						get_rel_name(relation))));
+						get_rel_name(relation)),
+				 nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
+	}
 	type = getBaseType(get_atttype(relation, attribute));
 	for (int i = 0; i < ntypes; i++)
 		if (type == types[i])
@@ -36,7 +58,21 @@ require_column(Oid relation, const char *role, const char *column, const Oid *ty
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("%s \"%s\" is %s; it must be %s", role, column, format_type_be(type),
-						wanted)));
+						wanted),
+				 hint ? errhint("%s", hint) : 0));
+}
+
+/* Records of another system know its ids, which leads have as well. */
+static void
+require_lead_column(Oid relation, const char *column)
+{
+	static const Oid types[] = {INT8OID, INT4OID, INT2OID};
+	char	   *hint = psprintf("Where it is the id of another system, register a view: CREATE VIEW ... AS SELECT l.lead_id, r.* FROM %s AS r JOIN leadflow.lead AS l ON l.external_id = r.%s::text;",
+								quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+														   get_rel_name(relation)),
+								quote_identifier(column));
+
+	require_column(relation, "lead column", column, types, lengthof(types), "an integer or bigint", hint);
 }
 
 /* labels and lookups are objects, by column and by field */
@@ -71,7 +107,7 @@ require_labels(Oid relation, Datum labels)
 		columns = lappend(columns, SpiText(row, 1));
 	}
 	foreach(lc, columns)
-		require_column(relation, "labelled column", lfirst(lc), NULL, 0, NULL);
+		require_column(relation, "labelled column", lfirst(lc), NULL, 0, NULL, NULL);
 }
 
 /* Each lookup names its column, and the key and the name in a table that exists. */
@@ -103,11 +139,11 @@ require_lookups(Oid relation, Datum lookups)
 					(errcode(ERRCODE_UNDEFINED_TABLE),
 					 errmsg("relation \"%s\" of lookup \"%s\" does not exist",
 							SpiText(row, 6), SpiText(row, 1)),
-					 errhint("Qualify it with its schema.")));
-		require_column(relation, "lookup column", SpiText(row, 2), NULL, 0, NULL);
-		require_column(table, "lookup key", SpiText(row, 4), NULL, 0, NULL);
+					 errhint("Write it with its schema and, where SQL needs them, double quotes: sales.\"Customer\"")));
+		require_column(relation, "lookup column", SpiText(row, 2), NULL, 0, NULL, NULL);
+		require_column(table, "lookup key", SpiText(row, 4), NULL, 0, NULL, NULL);
 		require_column(table, "lookup name", SpiText(row, 5), name_types, lengthof(name_types),
-					   "a text");
+					   "a text", NULL);
 	}
 }
 
@@ -136,7 +172,6 @@ column_argument(FunctionCallInfo fcinfo, int argument)
 Datum
 register_source(PG_FUNCTION_ARGS)
 {
-	static const Oid id_types[] = {INT8OID, INT4OID, INT2OID};
 	static const Oid time_types[] = {TIMESTAMPTZOID, TIMESTAMPOID, DATEOID};
 	SpiFrame	frame;
 	SpiArgs		args = {0};
@@ -162,16 +197,16 @@ register_source(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("a source is a table or a view"),
-				 errdetail("The relation given is neither.")));
+				 errdetail("%s is neither.",
+						   DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation))))));
 
 	frame = EnterSpi(false);
-	require_column(relation, "lead column", lead_column, id_types, lengthof(id_types),
-				   "an integer or bigint");
+	require_lead_column(relation, lead_column);
 	if (key_column != NULL)
-		require_column(relation, "key column", key_column, NULL, 0, NULL);
+		require_column(relation, "key column", key_column, NULL, 0, NULL, NULL);
 	if (time_column != NULL)
 		require_column(relation, "time column", time_column, time_types, lengthof(time_types),
-					   "a date or a timestamp");
+					   "a date or a timestamp", NULL);
 	if (!PG_ARGISNULL(8))
 		require_settling(time_column, PG_GETARG_INTERVAL_P(8));
 	if (!PG_ARGISNULL(6))
