@@ -97,6 +97,27 @@ INSERT INTO probe VALUES (NULL, 1.5, 'x', NULL, NULL);
 INSERT INTO leadflow.source (name, relation, lead_column, time_column) VALUES ('small', 'public.probe', 'small', 'at'), ('exact', 'public.probe', 'exact', NULL);
 SELECT input, leads OPERATOR(leadflow.=) pg_temp.plain(input), leadflow.cardinality(leads) FROM unnest(ARRAY['small(n < 5)', 'small and not small(n = 3)', 'sum(small.n) < 6', 'last(small)(n > 3 and n < 9)', 'exact(n < 5)', 'count(exact where n > 4) = 0 and exact', 'exact(n is null) or not exact']::leadflow.segment[]) AS input, leadflow.evaluate(input, pg_temp.at()) AS leads;
 
+-- a query evaluates once what it asks for each row, and anew what is another question
+CREATE FUNCTION public.tell() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'read'; RETURN true; END $$;
+CREATE VIEW public.told AS SELECT n::bigint AS lead_id FROM generate_series(1, 2) AS n WHERE n = 1 OR public.tell();
+SELECT leadflow.register_source('told', 'public.told');
+SELECT count(*) FROM leadflow.lead WHERE lead_id <= 100 AND leadflow.contains(leadflow.evaluate('told', pg_temp.at()), lead_id);
+SELECT i, leadflow.evaluate(s, pg_temp.at() - i * interval '1 year') FROM unnest('{lead(lead_id in (1\,2)),lead(lead_id = 3)}'::leadflow.segment[]) AS s, generate_series(0, 1) AS i ORDER BY i, s::text;
+SELECT bool_and(hit = (lead_id > n)), bool_and(hit = leadflow.contains(leadflow.evaluate(s, pg_temp.at()), lead_id)), count(*)
+  FROM (SELECT l.lead_id, n, s, leadflow.matches(l.lead_id, s, pg_temp.at()) AS hit
+          FROM generate_series(1, 40) AS l (lead_id), LATERAL (SELECT n, ('lead(lead_id > ' || n || ')')::leadflow.segment AS s FROM generate_series(1, 12 + l.lead_id % 8) AS n OFFSET 0) AS segments OFFSET 0) AS asked;
+CREATE FUNCTION pg_temp.after_writing() RETURNS leadflow.leadset[] LANGUAGE plpgsql AS $$
+DECLARE
+    found leadflow.leadset[];
+BEGIN
+    FOR i IN 5001 .. 5003 LOOP
+        INSERT INTO leadflow.lead (lead_id, created_at) VALUES (i, '2026-01-01');
+        found := found || leadflow.evaluate('lead(lead_id > 5000)', pg_temp.at());
+    END LOOP;
+    RETURN found;
+END $$;
+SELECT pg_temp.after_writing() FROM generate_series(1, 1);
+
 -- anybody may call the aggregate; a program nobody wrote is refused
 SELECT pg_temp.said(format('SELECT leadflow.sieve(1, %s)', arguments)) FROM unnest(ARRAY['NULL, 1', '''{}'', 1', '''{1}'', 1', '''{1,1,0,1,1,0,1,-1,1}'', 1', '''{1,1,0,1,1,0,1,-1}'', 1', '''{1,1,2,5,4,1,1,1,1,0,1,-1,1}'', 1', '''{1,1,0,1,1,0,1,-1,1}'', 1, 2', '''{1,1,0,1,1,0,1,-1,1}'', ''x''::text', '''{1,1,0,1,1,1,9,0,0,-1,1,1,-1,1}'', 1', '''{{1,1},{0,1}}'', 1', '''{1,9999999999,0,1,1,0,1,-1,1}'', 1']) AS arguments;
 ROLLBACK;

@@ -130,3 +130,24 @@ SELECT count(*) FROM leadflow.list WHERE name = 'plain';
 BEGIN;
 SELECT leadflow.save_segment('fresh', 'visit'), leadflow.create_list('of the fresh', 'segment(''fresh'')') > 0 AS made;
 ROLLBACK;
+
+-- the id of a name is kept as long as nothing changes
+BEGIN;
+SELECT leadflow.create_list('one') > 0 AND leadflow.create_list('another') > 0 AS made;
+SELECT bool_and(leadflow.list_id(name) = list_id AND leadflow.list_id(list_id) = list_id), count(*) FROM leadflow.list, generate_series(1, 2);
+CREATE FUNCTION pg_temp.renamed() RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    names text[];
+    id bigint;
+BEGIN
+    FOR i IN 1 .. 2 LOOP
+        id := leadflow.list_id('one');
+        names := names || (SELECT purpose FROM leadflow.list WHERE list_id = id);
+        UPDATE leadflow.list SET name = CASE name WHEN 'one' THEN 'another' ELSE 'one' END WHERE name IN ('one', 'another');
+    END LOOP;
+    RETURN names;
+END $$;
+ALTER TABLE leadflow.list DROP CONSTRAINT list_name_key, ADD CONSTRAINT list_name_key UNIQUE (name) DEFERRABLE;
+UPDATE leadflow.list SET purpose = 'first ' || name WHERE name IN ('one', 'another');
+SELECT pg_temp.renamed();
+ROLLBACK;

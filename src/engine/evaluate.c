@@ -9,7 +9,9 @@
 #include "engine/engine.h"
 #include "engine/evaluation.h"
 #include "engine/probe.h"
+#include "engine/question.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -125,12 +127,21 @@ EvaluateSegments(List *texts, TimestampTz as_of, const char *zone)
 	return results;
 }
 
+/* What a call in a query keeps, or each row of a WHERE would be evaluated for. */
+typedef struct Answer
+{
+	Question	question;
+	struct varlena *leads;		/* NULL when there is none yet, or it is too large */
+} Answer;
+
 Datum
 evaluate(PG_FUNCTION_ARGS)
 {
 	TimestampTz as_of = AsOfArgument(fcinfo, 1);
+	text	   *zone_text = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
+	char	   *zone;
 	Segment    *segment;
-	char	   *zone = NULL;
+	Answer	   *answer;
 	SpiFrame	frame;
 	Datum		result;
 
@@ -138,8 +149,11 @@ evaluate(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 
 	segment = PG_GETARG_SEGMENT_PP(0);
-	if (!PG_ARGISNULL(2))
-		zone = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	answer = AskedQuestion(fcinfo, sizeof(Answer), segment, as_of, zone_text);
+	if (answer != NULL && answer->leads != NULL)
+		PG_RETURN_POINTER(answer->leads);
+
+	zone = zone_text ? text_to_cstring(zone_text) : NULL;
 	frame = EnterSpi(false);
 	if (KeptLeads(segment, as_of, zone, &result))
 	{
@@ -151,6 +165,11 @@ evaluate(PG_FUNCTION_ARGS)
 		zone = ResolveZone(zone);
 		MemoryContextSwitchTo(frame.caller);
 		result = EvaluateSegment(SegmentText(segment), as_of, zone);
+	}
+	if (answer != NULL && VARSIZE_ANY(DatumGetPointer(result)) / 1024 < (Size) work_mem / QUESTIONS_KEPT)
+	{
+		MemoryContextSwitchTo(answer->question.context);
+		answer->leads = (struct varlena *) DatumGetPointer(datumCopy(result, false, -1));
 	}
 	LeaveSpi(frame);
 	PG_RETURN_DATUM(result);

@@ -13,16 +13,13 @@
 #include "access/xact.h"
 #include "engine/engine.h"
 #include "engine/probe.h"
+#include "engine/question.h"
 #include "leadset/leadset.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "spi.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(matches);
 PG_FUNCTION_INFO_V1(matches_support);
@@ -30,107 +27,13 @@ PG_FUNCTION_INFO_V1(matches_support);
 /* As many probes as it takes time to put together what is known. */
 #define KNOWN_WORTH		200
 
-/* What one call in a query was asked before, and the answer to all such questions. */
-typedef struct Question
+/* What is known to a call of the answer to all such questions. */
+typedef struct Search
 {
-	MemoryContext context;		/* of what follows, and of the answer */
-	Segment    *segment;		/* NULL when nothing was asked yet */
-	TimestampTz as_of;
-	text	   *zone;			/* or NULL */
-
-	/* and when: in which query, or part of a cursor's */
-	Snapshot	snapshot;
-	TimestampTz statement;
-	Oid			role;
-
+	Question	question;
 	double		nprobes;
 	ExpandedLeadset *leads;		/* NULL while it pays to probe */
-} Question;
-
-static bool
-same_text(const struct varlena *a, const struct varlena *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-static struct varlena *
-copy_text(const struct varlena *value)
-{
-	if (value == NULL)
-		return NULL;
-	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
-}
-
-/* A query keeps its snapshot; between statements that fetch from it settings may change. */
-static bool
-is_asked_again(const Question *question, const Segment *segment, TimestampTz as_of,
-			   const text *zone, Snapshot snapshot)
-{
-	return question->segment != NULL && question->snapshot == snapshot &&
-		question->statement == GetCurrentStatementStartTimestamp() &&
-		question->role == GetUserId() && question->as_of == as_of &&
-		same_text(question->zone, zone) && same_text(question->segment, segment);
-}
-
-static void
-ask(Question *question, const Segment *segment, TimestampTz as_of, const text *zone,
-	Snapshot snapshot)
-{
-	MemoryContext caller;
-
-	question->segment = NULL;
-	question->leads = NULL;
-	MemoryContextReset(question->context);
-
-	caller = MemoryContextSwitchTo(question->context);
-	question->zone = copy_text(zone);
-	question->as_of = as_of;
-	question->snapshot = snapshot;
-	question->statement = GetCurrentStatementStartTimestamp();
-	question->role = GetUserId();
-	question->nprobes = 0;
-	question->segment = copy_text(segment);
-	MemoryContextSwitchTo(caller);
-}
-
-/*
- * Is the call one of a query? Those in an expression of PL/pgSQL live for a
- * transaction: one query after the other asks by them, each with other settings
- * perhaps, which policies may go by, or after a subtransaction was undone. The
- * snapshot of a query is registered; that which an expression takes is not, but a
- * stable function goes by that of the query which calls it.
- */
-static bool
-is_of_query(const FmgrInfo *function, Snapshot snapshot)
-{
-	return function != NULL && snapshot->regd_count > 0 &&
-		MemoryContextGetParent(function->fn_mcxt) != TopTransactionContext;
-}
-
-/* The question of this call, if it is one of a query that asks it of several leads. */
-static Question *
-get_question(FunctionCallInfo fcinfo, const Segment *segment, TimestampTz as_of, const text *zone)
-{
-	Snapshot	snapshot = GetActiveSnapshot();
-	Question   *question;
-
-	if (!is_of_query(fcinfo->flinfo, snapshot))
-		return NULL;
-	question = fcinfo->flinfo->fn_extra;
-	if (question == NULL)
-	{
-		question = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Question));
-		question->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "leadflow matches",
-												  ALLOCSET_SMALL_SIZES);
-		fcinfo->flinfo->fn_extra = question;
-	}
-	if (!is_asked_again(question, segment, as_of, zone, snapshot))
-		ask(question, segment, as_of, zone, snapshot);
-	return question;
-}
+} Search;
 
 /* All leads of the question, in its memory; NULL where they are to be known, and are not. */
 static ExpandedLeadset *
@@ -159,7 +62,7 @@ matches(PG_FUNCTION_ARGS)
 	char	   *zone;
 	int64		lead_id;
 	Segment    *segment;
-	Question   *question;
+	Search	   *search;
 	double		worth;
 	bool		found;
 
@@ -168,19 +71,19 @@ matches(PG_FUNCTION_ARGS)
 	lead_id = PG_GETARG_INT64(0);
 	segment = PG_GETARG_SEGMENT_PP(1);
 
-	question = get_question(fcinfo, segment, as_of, zone_text);
-	if (question != NULL && question->leads != NULL)
-		PG_RETURN_BOOL(ExpandedLeadsetContains(question->leads, lead_id));
+	search = AskedQuestion(fcinfo, sizeof(Search), segment, as_of, zone_text);
+	if (search != NULL && search->leads != NULL)
+		PG_RETURN_BOOL(ExpandedLeadsetContains(search->leads, lead_id));
 
 	zone = zone_text ? text_to_cstring(zone_text) : NULL;
 	found = ProbeSegment(segment, lead_id, as_of, zone, &worth);
-	if (question != NULL)
+	if (search != NULL)
 	{
-		question->nprobes++;
-		if (question->nprobes >= worth)
-			question->leads = all_leads(question, zone, false);
-		else if (question->nprobes == KNOWN_WORTH)
-			question->leads = all_leads(question, zone, true);
+		search->nprobes++;
+		if (search->nprobes >= worth)
+			search->leads = all_leads(&search->question, zone, false);
+		else if (search->nprobes == KNOWN_WORTH)
+			search->leads = all_leads(&search->question, zone, true);
 	}
 	PG_RETURN_BOOL(found);
 }

@@ -171,8 +171,8 @@ count_reachable(ExpandedLeadset *leads, Datum *identified, Datum *mailable)
 
 	AddArg(&args, LeadflowType("leadset"), LeadsetGetDatum(leads));
 	SpiRead("SELECT count(*), count(*) FILTER (WHERE NOT l.email_opt_out AND NOT l.do_not_contact)"
-			" FROM leadflow.lead AS l"
-			" WHERE l.lead_id IN (SELECT leadflow.unnest($1)) AND l.email <> ''", &args);
+			" FROM leadflow.unnest($1) AS u (lead_id) JOIN leadflow.lead AS l USING (lead_id)"
+			" WHERE l.email <> ''", &args);
 	*identified = Int64GetDatum(SpiBigint(1, 1));
 	*mailable = Int64GetDatum(SpiBigint(1, 2));
 }

@@ -218,6 +218,9 @@ COMMENT ON COLUMN leadflow.schedule_run.ran_at IS 'instant it was done at (å®Ÿè¡
 
 -- Mails to many: who was to get one, and what became of that.
 
+-- Who shares an address with a lead that wants no mail gets none either.
+CREATE INDEX IF NOT EXISTS lead_unmailable ON leadflow.lead (leadflow.mail_address(email)) WHERE email_opt_out OR do_not_contact;
+
 CREATE TABLE IF NOT EXISTS leadflow.mailing (
     mailing_id bigserial PRIMARY KEY,
     name text,

@@ -35,8 +35,8 @@ PG_FUNCTION_INFO_V1(test_mail);
 	"   WHEN EXISTS (SELECT FROM leadflow.hold AS h WHERE h.lead_id = l.lead_id" \
 	"    AND ($3 IS NULL OR h.list_id = $3) AND (h.until IS NULL OR h.until > $4)) THEN 'held'" \
 	"   WHEN leadflow.mail_address(l.email) IS NULL THEN 'no_address'" \
-	"   WHEN leadflow.mail_address(l.email) IN (SELECT leadflow.mail_address(o.email)" \
-	"    FROM leadflow.lead AS o WHERE o.email IS NOT NULL AND (o.email_opt_out OR o.do_not_contact))" \
+	"   WHEN EXISTS (SELECT FROM leadflow.lead AS o WHERE (o.email_opt_out OR o.do_not_contact)" \
+	"    AND leadflow.mail_address(o.email) = leadflow.mail_address(l.email))" \
 	"   THEN 'opted_out' END AS refused" \
 	"  FROM %s AS u (lead_id) JOIN leadflow.lead AS l USING (lead_id))," \
 	" written AS (SELECT j.lead_id, j.address, j.refused, r.email AS reply_to," \

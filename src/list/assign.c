@@ -170,9 +170,13 @@ log_assignments(PG_FUNCTION_ARGS)
 
 /* ---- assign --------------------------------------------------------------------------- */
 
-/* The members that assign() changes: by whom, or by when, they are to be worked. */
+/*
+ * The members that assign() changes: by whom, or by when, they are to be worked. Up
+ * to a thousand leads are looked up by their keys; for more, all members are read.
+ */
 #define TO_BE_CHANGED \
 	" m.list_id = $1 AND " WORKABLE " AND ($3 IS NULL OR leadflow.contains($3, m.lead_id))" \
+	" AND ($3 IS NULL OR leadflow.cardinality($3) > 1000 OR m.lead_id = ANY (leadflow.to_array($3)))" \
 	" AND (m.rep_id IS DISTINCT FROM $2 OR m.due_on <> $4 OR (m.due_on IS NULL AND $4 IS NOT NULL))"
 
 static void

@@ -4,20 +4,79 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "engine/question.h"
 #include "funcapi.h"
 #include "list/list.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(list_id);
 PG_FUNCTION_INFO_V1(members);
 PG_FUNCTION_INFO_V1(member_diff);
 
+/* What a call was asked last: in a WHERE it is asked the same for each row. */
+typedef struct ListAsked
+{
+	Snapshot	snapshot;
+	TimestampTz statement;
+	Oid			role;
+	text	   *name;			/* NULL where it was asked by id */
+	int64		list_id;
+} ListAsked;
+
+static bool
+is_asked_again(const ListAsked *asked, FunctionCallInfo fcinfo)
+{
+	text	   *name;
+
+	if (asked == NULL || PG_ARGISNULL(0) || asked->role != GetUserId() ||
+		asked->snapshot != GetActiveSnapshot() ||
+		asked->statement != GetCurrentStatementStartTimestamp())
+		return false;
+	if (asked->name == NULL)
+		return asked->list_id == PG_GETARG_INT64(0);
+	name = PG_GETARG_TEXT_PP(0);
+	return VARSIZE_ANY_EXHDR(name) == VARSIZE_ANY_EXHDR(asked->name) &&
+		memcmp(VARDATA_ANY(name), VARDATA_ANY(asked->name), VARSIZE_ANY_EXHDR(name)) == 0;
+}
+
 Datum
 list_id(PG_FUNCTION_ARGS)
 {
-	SpiFrame	frame = EnterSpi(false);
-	int64		list_id = FindList(fcinfo, 0)->list_id;
+	bool		of_query = IsOfQuery(fcinfo->flinfo);
+	ListAsked  *asked = fcinfo->flinfo->fn_extra;
+	SpiFrame	frame;
+	int64		list_id;
 
+	if (of_query && is_asked_again(asked, fcinfo))
+		PG_RETURN_INT64(asked->list_id);
+
+	frame = EnterSpi(false);
+	list_id = FindList(fcinfo, 0)->list_id;
 	LeaveSpi(frame);
+	if (!of_query)
+		PG_RETURN_INT64(list_id);
+
+	if (asked == NULL)
+		fcinfo->flinfo->fn_extra = asked =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(ListAsked));
+	else if (asked->name != NULL)
+		pfree(asked->name);
+	asked->name = NULL;
+	if (ArgumentType(fcinfo, 0) == TEXTOID)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		asked->name = PG_GETARG_TEXT_P_COPY(0);
+		MemoryContextSwitchTo(caller);
+	}
+	asked->snapshot = GetActiveSnapshot();
+	asked->statement = GetCurrentStatementStartTimestamp();
+	asked->role = GetUserId();
+	asked->list_id = list_id;
 	PG_RETURN_INT64(list_id);
 }
 

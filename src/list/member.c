@@ -54,7 +54,7 @@ require_room(const LeadList *list)
 	AddBigintArg(&args, list->list_id);
 	if (SpiRun("SELECT l.max_members, count(*) FROM leadflow.list AS l"
 			   " JOIN leadflow.member AS m USING (list_id)"
-			   " WHERE l.list_id = $1 AND m.left_at IS NULL"
+			   " WHERE l.list_id = $1 AND l.max_members IS NOT NULL AND m.left_at IS NULL"
 			   " GROUP BY l.max_members HAVING count(*) > l.max_members", &args) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

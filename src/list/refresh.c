@@ -76,13 +76,18 @@ remove_unmatched(const LeadList *list, TimestampTz as_of, Datum leads)
 				  " AND NOT leadflow.contains($3, m.lead_id)", &args);
 }
 
+/* How many members there are; and how many more there may be, less than 0 for any number. */
 static int64
-count_members(const LeadList *list)
+count_members(const LeadList *list, int64 *room)
 {
 	SpiArgs		args = {0};
 
 	AddBigintArg(&args, list->list_id);
-	SpiRun("SELECT count(*) FROM leadflow.member WHERE list_id = $1 AND left_at IS NULL", &args);
+	SpiRun("SELECT n.members, CASE WHEN l.max_members IS NULL THEN -1"
+		   " ELSE greatest(l.max_members - n.members, 0) END"
+		   " FROM leadflow.list AS l, (SELECT count(*) AS members FROM leadflow.member"
+		   "  WHERE list_id = $1 AND left_at IS NULL) AS n WHERE l.list_id = $1", &args);
+	*room = SpiBigint(1, 2);
 	return SpiBigint(1, 1);
 }
 
@@ -115,9 +120,12 @@ hold_worked(const LeadList *list, Datum leads)
  * not leave too recently; the lowest ids where the list has a limit. A lead may
  * have been deleted since it was found to match, or must not be contacted. An
  * exclusive list leaves leads to another one that goes first.
+ *
+ * The limit is a value, or null: of one that it has to compute the planner
+ * believes that it lets only a few through.
  */
 static uint64
-add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads, int64 members)
+add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads, int64 room)
 {
 	SpiArgs		args = {0};
 
@@ -126,7 +134,10 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 	AddArg(&args, LeadflowType("leadset"), leads);
 	AddTextArg(&args, list->zone);
 	AddBigintArg(&args, run_id);
-	AddBigintArg(&args, members);
+	if (room < 0)
+		AddNullArg(&args, INT8OID);
+	else
+		AddBigintArg(&args, room);
 	return SpiRun(psprintf("INSERT INTO leadflow.member AS m (lead_id, list_id, entered_at, run_id, due_on)"
 				  " SELECT u.lead_id, $1, $2, $5,"
 				  " (SELECT (leadflow.local_date($2, $4) + due_after)::date"
@@ -143,9 +154,7 @@ add_matching(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads,
 				  "  WHERE h.lead_id = u.lead_id AND h.list_id = $1"
 				  "  AND (h.until IS NULL OR h.until > $2))"
 				  "%s"
-				  " ORDER BY u.lead_id"
-				  " LIMIT (SELECT CASE WHEN max_members IS NOT NULL THEN greatest(max_members - $6, 0) END"
-				  "  FROM leadflow.list WHERE list_id = $1)",
+				  " ORDER BY u.lead_id LIMIT $6",
 				  list->exclusive ?
 				  " AND NOT EXISTS (SELECT FROM leadflow.member AS s JOIN leadflow.list AS o USING (list_id)"
 				  "  WHERE s.lead_id = u.lead_id AND s.left_at IS NULL AND o.list_id <> $1 AND o.exclusive"
@@ -158,6 +167,7 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads)
 {
 	RefreshResult result = {0};
 	SpiArgs		args = {0};
+	int64		room;
 
 	RequireOpen(list);
 	if (list->segment == NULL)
@@ -186,8 +196,8 @@ RefreshList(const LeadList *list, int64 run_id, TimestampTz as_of, Datum leads)
 	if (list->mirror)
 		result.removed += remove_unmatched(list, as_of, leads);
 	hold_worked(list, leads);
-	result.kept = count_members(list);
-	result.added = add_matching(list, run_id, as_of, leads, result.kept);
+	result.kept = count_members(list, &room);
+	result.added = add_matching(list, run_id, as_of, leads, room);
 	if (result.added > 0 || result.removed > 0)
 		SetChangedAt(list, as_of);
 

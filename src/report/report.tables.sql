@@ -1,7 +1,9 @@
 -- What people look at: plain views, to be filtered by lead_id, list or rep.
 
--- Each lead by its key, one after the other (that is what OFFSET 0 is for): a rep has
--- few, though the planner, who does not know which rep will ask, may expect many.
+-- Each lead and its list by their keys, one after the other (that is what OFFSET 0 is
+-- for): a rep has few, though the planner, who does not know which rep will ask, may
+-- expect many. It must not go through all members in the order of lists either, as it
+-- may while it takes new lists for higher than any there is.
 -- The name of the user is made to compare as texts do: names have a collation of
 -- their own, in which rep_db_role is not sorted.
 CREATE OR REPLACE VIEW leadflow.my_members WITH (security_invoker = true) AS
@@ -40,7 +42,7 @@ SELECT CASE WHEN m.next_contact_on > t.today THEN 4
        l.talk_script
   FROM leadflow.rep AS r
   JOIN leadflow.member AS m USING (rep_id)
-  JOIN leadflow.list AS l USING (list_id)
+ CROSS JOIN LATERAL (SELECT e.name, e.zone, e.talk_script FROM leadflow.list AS e WHERE e.list_id = m.list_id OFFSET 0) AS l
  CROSS JOIN LATERAL (SELECT e.company, e.department, e.job_title, e.last_name, e.first_name, e.phone, e.email FROM leadflow.lead AS e
                       WHERE e.lead_id = m.lead_id AND NOT e.do_not_contact AND e.deleted_at IS NULL AND e.merged_into IS NULL OFFSET 0) AS d
  CROSS JOIN LATERAL (SELECT leadflow.local_date(now(), coalesce(l.zone, (SELECT s.value FROM leadflow.setting AS s WHERE s.name = 'zone'))) OFFSET 0) AS t (today)
