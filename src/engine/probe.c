@@ -31,7 +31,7 @@
 #define MAX_KEPT	64
 
 /* An evaluation reads about every record once; a probe takes as long as reading these many. */
-#define RECORDS_PER_PROBE	2000
+#define RECORDS_PER_PROBE	5000
 #define MIN_WORTH	32
 
 /*
