@@ -336,7 +336,7 @@ weigh_part(Evaluation *evaluation, Part *part)
 	{
 		part->cost = atom_cost(evaluation, part->atom);
 		part->rows = part->atom->leads ? ExpandedLeadsetCardinality(part->atom->leads) :
-			part->atom->rows;
+			part->atom->rows < 0 ? evaluation->universe_size : part->atom->rows;
 	}
 	else if (part->kind == PART_NOT)
 		part->rows = Max(evaluation->universe_size - part->rows, 0);
@@ -360,19 +360,21 @@ is_few(const Evaluation *evaluation, double leads)
 	return leads <= Max(evaluation->universe_size / FEW_SHARE, 100) && leads <= FEW_LEADS;
 }
 
-/* What the operands of an AND cost one after another. */
+/* What the operands of an AND cost one after another, the nth before all others. */
 static double
-cost_in_order(const Evaluation *evaluation, const List *operands)
+cost_in_order(const Evaluation *evaluation, const List *operands, int nth)
 {
 	double		universe = Max(evaluation->universe_size, 1);
-	double		left = universe;
-	double		cost = 0;
+	double		left = ((Part *) list_nth(operands, nth))->rows;
+	double		cost = ((Part *) list_nth(operands, nth))->cost;
 	ListCell   *lc;
 
 	foreach(lc, operands)
 	{
 		const Part *operand = lfirst(lc);
 
+		if (foreach_current_index(lc) == nth)
+			continue;
 		cost += operand->cost * (is_few(evaluation, left) ? FEW_COST : 1);
 		left *= Min(operand->rows / universe, 1);
 	}
@@ -387,27 +389,39 @@ cost_in_order(const Evaluation *evaluation, const List *operands)
 static List *
 with_best_first(const Evaluation *evaluation, List *operands)
 {
-	List	   *best = operands;
-	double		least = -1;
+	int			best = -1;
+	double		least = 0;
+	double		total = 0;
+	Part	   *first;
 	ListCell   *lc;
 
 	foreach(lc, operands)
+		total += ((Part *) lfirst(lc))->cost;
+	foreach(lc, operands)
 	{
-		Part	   *operand = lfirst(lc);
-		List	   *order;
+		const Part *operand = lfirst(lc);
 		double		cost;
 
-		if (operand->kind == PART_NOT ||
-			(least >= 0 && (evaluation->waiting > 1 || !is_few(evaluation, operand->rows))))
+		if (operand->kind == PART_NOT)
 			continue;
-		order = lcons(operand, list_delete_nth_cell(list_copy(operands), foreach_current_index(lc)));
-		cost = cost_in_order(evaluation, order);
-		if (least >= 0 && cost >= least)
+		if (best < 0)
+			cost = cost_in_order(evaluation, operands, foreach_current_index(lc));
+		else if (evaluation->waiting > 1)
+			break;
+		else if (is_few(evaluation, operand->rows))
+			cost = operand->cost + (total - operand->cost) * FEW_COST;
+		else
 			continue;
-		best = order;
-		least = cost;
+		if (best < 0 || cost < least)
+		{
+			best = foreach_current_index(lc);
+			least = cost;
+		}
 	}
-	return best;
+	if (best < 0)
+		return operands;
+	first = list_nth(operands, best);
+	return lcons(first, list_delete_nth_cell(operands, best));
 }
 
 /* The operands in the order in which they are best asked for. */

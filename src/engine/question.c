@@ -17,8 +17,7 @@ same_text(const struct varlena *a, const struct varlena *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	return datum_image_eq(PointerGetDatum(a), PointerGetDatum(b), false, -1);
 }
 
 static struct varlena *
@@ -29,14 +28,29 @@ copy_text(const struct varlena *value)
 	return (struct varlena *) DatumGetPointer(datumCopy(PointerGetDatum(value), false, -1));
 }
 
+Asker
+ThisAsker(void)
+{
+	return (Asker) {
+		.snapshot = GetActiveSnapshot(),
+		.statement = GetCurrentStatementStartTimestamp(),
+		.role = GetUserId()
+	};
+}
+
 /* A query keeps its snapshot; between statements that fetch from it settings may change. */
+bool
+AsksAgain(const Asker *asker)
+{
+	return asker->snapshot == GetActiveSnapshot() &&
+		asker->statement == GetCurrentStatementStartTimestamp() && asker->role == GetUserId();
+}
+
 static bool
 is_asked_again(const Question *question, const Segment *segment, TimestampTz as_of,
 			   const text *zone)
 {
-	return question->snapshot == GetActiveSnapshot() &&
-		question->statement == GetCurrentStatementStartTimestamp() &&
-		question->role == GetUserId() && question->as_of == as_of &&
+	return AsksAgain(&question->asker) && question->as_of == as_of &&
 		same_text(question->zone, zone) && same_text(question->segment, segment);
 }
 
@@ -99,9 +113,7 @@ AskedQuestion(FunctionCallInfo fcinfo, Size size, const Segment *segment, Timest
 	question->segment = copy_text(segment);
 	question->as_of = as_of;
 	question->zone = copy_text(zone);
-	question->snapshot = GetActiveSnapshot();
-	question->statement = GetCurrentStatementStartTimestamp();
-	question->role = GetUserId();
+	question->asker = ThisAsker();
 	MemoryContextSwitchTo(caller);
 	return question;
 }

@@ -17,6 +17,14 @@
 
 #define QUESTIONS_KEPT	16
 
+/* Which query asks, or which part of a cursor's. */
+typedef struct Asker
+{
+	Snapshot	snapshot;
+	TimestampTz statement;
+	Oid			role;
+} Asker;
+
 typedef struct Question
 {
 	struct Question *next;
@@ -24,11 +32,7 @@ typedef struct Question
 	Segment    *segment;
 	TimestampTz as_of;
 	text	   *zone;			/* or NULL */
-
-	/* and when: in which query, or part of a cursor's */
-	Snapshot	snapshot;
-	TimestampTz statement;
-	Oid			role;
+	Asker		asker;
 } Question;
 
 /*
@@ -37,6 +41,10 @@ typedef struct Question
  * perhaps, which policies may go by, or after a subtransaction was undone.
  */
 extern bool IsOfQuery(const FmgrInfo *function);
+
+/* Of a call that is: who asks, and is it the same one again? */
+extern Asker ThisAsker(void);
+extern bool AsksAgain(const Asker *asker);
 
 /*
  * The structure of this call, of that size, which begins with a Question: all

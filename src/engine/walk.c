@@ -33,6 +33,9 @@
 /* An index is walked along for at least so many leads a page. */
 #define LEADS_PER_PAGE		6
 
+/* Pages of an index that holds anything: the first is there in an empty one. */
+#define LEAST_PAGES			2
+
 /* What the cost is reckoned from: entries of a page, and what to look up a record takes in tuples. */
 #define PAGE_ENTRIES		250
 #define RECORD_TUPLES		10
@@ -88,8 +91,7 @@ open_index(const Source *source, Relation relation, BlockNumber *pages)
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 		BlockNumber n = is_by_lead(index, lead) ? RelationGetNumberOfBlocks(index) : 0;
 
-		/* the first is there in an empty one */
-		if (n < 2 || (smallest != NULL && n >= *pages))
+		if (n < LEAST_PAGES || (smallest != NULL && n >= *pages))
 		{
 			index_close(index, AccessShareLock);
 			continue;
@@ -223,13 +225,18 @@ may_read_ctid(Relation relation)
 bool
 WalkToRecords(const Source *source, ExpandedLeadset *leads, double most, Datum *records)
 {
-	Relation	relation = table_open(linitial_oid(source->relations), AccessShareLock);
-	BlockNumber pages = 0;
-	Relation	index = open_index(source, relation, &pages);
-	bool		worthwhile = index != NULL && may_read_ctid(relation) &&
-		is_worthwhile(pages, ExpandedLeadsetCardinality(leads), most);
+	int64		nleads = ExpandedLeadsetCardinality(leads);
 	Records		found = {.max = 1024};
+	Relation	relation;
+	Relation	index;
+	BlockNumber pages = 0;
+	bool		worthwhile;
 
+	if (nleads < LEADS_PER_PAGE * LEAST_PAGES)
+		return false;
+	relation = table_open(linitial_oid(source->relations), AccessShareLock);
+	index = open_index(source, relation, &pages);
+	worthwhile = index != NULL && may_read_ctid(relation) && is_worthwhile(pages, nleads, most);
 	if (worthwhile)
 	{
 		found.tids = palloc(found.max * sizeof(ItemPointerData));

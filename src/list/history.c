@@ -4,14 +4,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "engine/question.h"
 #include "funcapi.h"
 #include "list/list.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
+#include "utils/datum.h"
 
 PG_FUNCTION_INFO_V1(list_id);
 PG_FUNCTION_INFO_V1(members);
@@ -20,9 +18,7 @@ PG_FUNCTION_INFO_V1(member_diff);
 /* What a call was asked last: in a WHERE it is asked the same for each row. */
 typedef struct ListAsked
 {
-	Snapshot	snapshot;
-	TimestampTz statement;
-	Oid			role;
+	Asker		asker;
 	text	   *name;			/* NULL where it was asked by id */
 	int64		list_id;
 } ListAsked;
@@ -30,17 +26,10 @@ typedef struct ListAsked
 static bool
 is_asked_again(const ListAsked *asked, FunctionCallInfo fcinfo)
 {
-	text	   *name;
-
-	if (asked == NULL || PG_ARGISNULL(0) || asked->role != GetUserId() ||
-		asked->snapshot != GetActiveSnapshot() ||
-		asked->statement != GetCurrentStatementStartTimestamp())
+	if (asked == NULL || PG_ARGISNULL(0) || !AsksAgain(&asked->asker))
 		return false;
-	if (asked->name == NULL)
-		return asked->list_id == PG_GETARG_INT64(0);
-	name = PG_GETARG_TEXT_PP(0);
-	return VARSIZE_ANY_EXHDR(name) == VARSIZE_ANY_EXHDR(asked->name) &&
-		memcmp(VARDATA_ANY(name), VARDATA_ANY(asked->name), VARSIZE_ANY_EXHDR(name)) == 0;
+	return asked->name == NULL ? asked->list_id == PG_GETARG_INT64(0) :
+		datum_image_eq(PointerGetDatum(asked->name), PG_GETARG_DATUM(0), false, -1);
 }
 
 Datum
@@ -73,9 +62,7 @@ list_id(PG_FUNCTION_ARGS)
 		asked->name = PG_GETARG_TEXT_P_COPY(0);
 		MemoryContextSwitchTo(caller);
 	}
-	asked->snapshot = GetActiveSnapshot();
-	asked->statement = GetCurrentStatementStartTimestamp();
-	asked->role = GetUserId();
+	asked->asker = ThisAsker();
 	asked->list_id = list_id;
 	PG_RETURN_INT64(list_id);
 }
